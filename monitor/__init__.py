@@ -1,0 +1,1 @@
+"""Plumbline: a streaming drift and prediction monitor."""

@@ -1,0 +1,190 @@
+"""Settings: one YAML file, overridden by the environment, validated once at the start.
+
+In: `plumbline.yaml` (or the file in `PLUMBLINE_CONFIG`) and variables such as
+`PLUMBLINE_KAFKA__BOOTSTRAP_SERVERS`. Out: a frozen `Settings`. Never: a network call.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from monitor.errors import ConfigError
+
+DEFAULT_FILE = Path("plumbline.yaml")
+ENV_PREFIX = "PLUMBLINE_"
+ENV_DELIMITER = "__"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class TopicSettings(_Section):
+    """Names of the topics."""
+
+    predictions: str = "plumbline.predictions"
+    labels: str = "plumbline.labels"
+    models: str = "plumbline.models"
+    commands: str = "plumbline.commands"
+    alerts: str = "plumbline.alerts"
+    alerts_state: str = "plumbline.alerts.state"
+    rejections: str = "plumbline.rejections"
+    state: str = "plumbline.state"
+
+
+class KafkaSettings(_Section):
+    """Where the broker is and how to speak to it."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    """`host:port`, several separated by commas."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    group_id: str = "plumbline"
+    partitions: Annotated[int, Field(ge=1, le=4096)] = 8
+    """Partitions of predictions, labels, commands and state, which must agree."""
+    replication_factor: Annotated[int, Field(ge=1, le=7)] = 1
+    topics: TopicSettings = TopicSettings()
+
+    @model_validator(mode="after")
+    def _sasl_is_whole(self) -> Self:
+        if self.security_protocol.startswith("SASL") and not (
+            self.sasl_mechanism and self.sasl_username and self.sasl_password
+        ):
+            raise ValueError(
+                f"security_protocol {self.security_protocol} needs sasl_mechanism, "
+                "sasl_username and sasl_password"
+            )
+        return self
+
+
+class ClickHouseSettings(_Section):
+    """Where ClickHouse is; the writer's account and the reader's."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8123
+    username: str = "default"
+    password: SecretStr = SecretStr("")
+    reader_username: str = ""
+    """Account for reading pages and audits; empty: the writer's."""
+    reader_password: SecretStr = SecretStr("")
+    database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")] = "plumbline"
+    secure: bool = False
+    ca_cert: Path | None = None
+
+
+class WorkerSettings(_Section):
+    """How a worker takes work and commits it."""
+
+    slot: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "worker-0"
+    """Name of this worker's slot: group instance id and transactional id; unique in the group."""
+    commit_interval_ms: Annotated[int, Field(ge=50, le=60_000)] = 1_000
+    commit_events: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    poll_records: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    tick_interval_ms: Annotated[int, Field(ge=50, le=60_000)] = 1_000
+    duplicate_memory: Annotated[int, Field(ge=0, le=1_000_000)] = 100_000
+    """Last event ids of a model among which a resend is recognised."""
+
+
+class LimitSettings(_Section):
+    """What a message may cost."""
+
+    record_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = 1_000_000
+    string_chars: Annotated[int, Field(ge=16, le=65_536)] = 512
+    """Longest string value of a feature."""
+    models: Annotated[int, Field(ge=1)] = 20_000
+    unregistered_models: Annotated[int, Field(ge=1)] = 1_000
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=ENV_DELIMITER,
+        extra="forbid",
+        frozen=True,
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    worker: WorkerSettings = WorkerSettings()
+    limits: LimitSettings = LimitSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then what the file gave (passed as arguments)."""
+        del dotenv_settings, file_secret_settings, env_settings
+        return (EnvSettingsSource(settings_cls), init_settings)
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """Read the settings; `file` overrides `PLUMBLINE_CONFIG`, which overrides ./plumbline.yaml.
+
+    Raises ConfigError naming key, value and fix.
+    """
+    named = file or (
+        Path(os.environ["PLUMBLINE_CONFIG"]) if "PLUMBLINE_CONFIG" in os.environ else None
+    )
+    path = named or DEFAULT_FILE
+    values: dict[str, Any] = {}
+    if path.exists():
+        values = _read_yaml(path)
+    elif named is not None:
+        raise ConfigError(
+            f"settings file {path} does not exist: create it or name another with --config"
+        )
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, path)) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"settings file {path} cannot be read: {error}") from None
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise ConfigError(
+            f"settings file {path} holds a {type(loaded).__name__}: it must map sections "
+            f"({', '.join(Settings.model_fields)})"
+        )
+    return loaded
+
+
+def _explain(error: ValidationError, path: Path) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        variable = ENV_PREFIX + key.replace(".", ENV_DELIMITER).upper()
+        secret = "password" in key
+        value = "***" if secret else repr(problem.get("input"))
+        if problem["type"] == "extra_forbidden":
+            fix = f"remove it or correct its name in {path} or {variable}"
+        else:
+            fix = f"set it in {path} or by {variable}"
+        lines.append(f"setting {key} = {value}: {problem['msg']}; {fix}")
+    return "\n".join(lines)

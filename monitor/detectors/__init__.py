@@ -1,0 +1,1 @@
+"""Step 4: tests on arrays and sketches."""

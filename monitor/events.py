@@ -1,0 +1,122 @@
+"""Records of steps 1 and 2: what came from the log and what validation made of it.
+
+Columns, not rows: everything after validation works on numpy arrays.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+
+class Record(Protocol):
+    """One record of a log, as kafka-python's ConsumerRecord gives it."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int:
+        """The broker's append time, milliseconds since 1970."""
+        ...
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A value fault: the event is kept, the fault is recorded beside it.
+
+    `value` is what was logged (None for missing and null). A fault whose reason makes the value
+    unusable (everything but `out_of_range` and `unseen_category`) leaves NaN or None in the column.
+    """
+
+    row: int
+    feature: str
+    reason: str
+    value: float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionColumns:
+    """Valid predictions of one model version from one source partition, in offset order (n rows).
+
+    `numbers` and `categories` hold what is tested: NaN or None where there is no usable value.
+    Numbers hold number features, booleans as 0/1, `score` (binary), `prediction` (regression);
+    categories hold category features and `prediction` (classification). Without a card
+    (`registered` False) both are empty and the events are only stored.
+    `events` are the validated events, features included, as the storage step needs them.
+    """
+
+    model: str
+    model_version: str
+    registered: bool
+    topic: str
+    partition: int
+    offsets: Int64
+    appended_us: Int64
+    occurred_us: Int64
+    sent_us: Int64
+    """The producer's send time: a replay's simulated one, else the append time."""
+    event_ids: list[str]
+    numbers: dict[str, Float64]
+    categories: dict[str, list[str | None]]
+    faults: tuple[Fault, ...]
+    events: list[dict[str, Any]]
+    repeated: Bool
+    """True where the event id was seen before: stored, flagged, kept out of windows."""
+
+    def __len__(self) -> int:
+        return len(self.event_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelColumns:
+    """Valid labels of one model from one source partition, in offset order (n rows)."""
+
+    model: str
+    topic: str
+    partition: int
+    offsets: Int64
+    appended_us: Int64
+    observed_us: Int64
+    events: list[dict[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """A record that could not be taken, with every reason: (reason, field, message)."""
+
+    topic: str
+    partition: int
+    offset: int
+    appended_us: int
+    model: str | None
+    reasons: tuple[tuple[str, str, str], ...]
+    original: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """One micro-batch after validation: every record is in exactly one of the three."""
+
+    predictions: tuple[PredictionColumns, ...]
+    labels: tuple[LabelColumns, ...]
+    rejected: tuple[RejectedRecord, ...]

@@ -1,0 +1,79 @@
+"""Records of step 4: one measured claim each, with the numbers that carry it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What a test says of a window."""
+
+    DRIFT = "drift"
+    OK = "ok"
+    CANNOT_TELL = "cannot_tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which events of one model version a claim is about (all ends inclusive)."""
+
+    topic: str
+    partition: int
+    first_event: int
+    """Index in the tested stream of the model version, counted from 0."""
+    last_event: int
+    first_offset: int
+    last_offset: int
+    started_us: int
+    """Smallest and largest event time in the span."""
+    ended_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one test measured on one window or stretch of one column.
+
+    `effect` is in the units of `threshold` and `floor`: KS distance, total variation or a
+    difference of rates. `smallest_visible` is the smallest effect this window could have shown.
+    """
+
+    check: str
+    """Name of the test: ks, total_variation, missing_rate, cusum, ..."""
+    feature: str
+    scale: int
+    """Window size in events; 0 for a sequential test."""
+    verdict: Verdict
+    statistic: float
+    effect: float
+    threshold: float
+    p_value: float
+    n_ref: int
+    n_cur: int
+    n_effective: float
+    """What the window is worth in independent observations."""
+    smallest_visible: float
+    cleared: bool
+    """True when the effect is below the level at which an alert may resolve."""
+    immediate: bool = False
+    """A sequential alarm: it fires without further confirmation."""
+    reason: str = ""
+    """Words, where the verdict needs them."""
+    values: Mapping[str, float] = field(default_factory=dict)
+    """Further effect sizes and numbers, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A measurement of one model version, tied to the events it is about."""
+
+    model: str
+    model_version: str
+    category: str
+    """Kind of trouble: drift, quality, silence, ownership."""
+    alertname: str
+    """Name of the alert it feeds: FeatureDrift, PredictionDrift, MissingValues, ..."""
+    segment: str
+    span: Span
+    measurement: Measurement
+    clock: bool = False
+    """Raised by the clock: outside the replay guarantee."""

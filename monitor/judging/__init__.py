@@ -1,0 +1,1 @@
+"""Step 5: findings become alert moves, each with a reason."""

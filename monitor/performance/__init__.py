@@ -1,0 +1,1 @@
+"""Step 4: labels and how good the model is."""

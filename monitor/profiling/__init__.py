@@ -1,0 +1,1 @@
+"""The reference profile: built from a data file, with its audit and calibration."""

@@ -1,0 +1,1 @@
+"""Step 7: alert moves and rejections to Kafka."""

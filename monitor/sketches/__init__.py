@@ -1,0 +1,1 @@
+"""Step 3: references and mergeable summaries of columns."""

@@ -1,0 +1,1 @@
+"""Step 6: rows to and from ClickHouse; the only package that knows it."""

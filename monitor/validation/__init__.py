@@ -1,0 +1,1 @@
+"""Step 2: records become columns, rejections and faults."""

@@ -1,0 +1,1 @@
+"""Step 3: columns become panes and windows."""

@@ -1,0 +1,1 @@
+"""What a serving team puts into its service, and the producers of the examples."""
