@@ -1,0 +1,89 @@
+"""Resends: which event ids of a model were seen a short while ago.
+
+In: the ids of consecutive events of one model. Out: a mask of those seen before.
+Never: a growing memory; it holds 16 bytes an id for about the last N ids.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from monitor.events import Bool
+
+Hashes = NDArray[np.uint64]
+
+BLOCK_IDS = 4096
+"""Ids leave the memory a block at a time: between N and N + BLOCK_IDS are remembered."""
+
+
+class RecentIds:
+    """The 64-bit hashes of about the last `capacity` event ids of one model.
+
+    The newest ids are in a set; every BLOCK_IDS of them are merged into one sorted array, in
+    which a whole batch is looked up at once. Two different ids are confused with a probability
+    of about `capacity` / 2**64 each.
+
+    >>> recent = RecentIds(capacity=100_000)
+    >>> recent.mark_repeated(["a", "b", "a"]).tolist()
+    [False, False, True]
+    >>> recent.mark_repeated(["b", "c"]).tolist()
+    [True, False]
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._block_limit = -(-capacity // BLOCK_IDS)
+        self._blocks: list[Hashes] = []
+        self._sorted: Hashes = np.empty(0, np.uint64)
+        self._fresh: dict[int, None] = {}
+
+    def mark_repeated(self, event_ids: Sequence[str]) -> Bool:
+        """Mask of the ids seen before (in this batch or remembered); all are remembered after."""
+        n = len(event_ids)
+        repeated = np.zeros(n, np.bool_)
+        if self._block_limit == 0 or n == 0:
+            return repeated
+        digest = xxhash.xxh3_64_intdigest
+        hashes = np.fromiter((digest(name.encode()) for name in event_ids), np.uint64, n)
+        start = 0
+        while start < n:
+            stop = min(n, start + BLOCK_IDS - len(self._fresh))
+            self._mark(hashes[start:stop], repeated[start:stop])
+            start = stop
+        return repeated
+
+    def _mark(self, hashes: Hashes, repeated: Bool) -> None:
+        fresh = self._fresh
+        if len(self._sorted):
+            place = np.searchsorted(self._sorted, hashes)
+            place[place == len(self._sorted)] = 0
+            np.equal(self._sorted[place], hashes, out=repeated)
+        for row, value in enumerate(hashes.tolist()):
+            if value in fresh:
+                repeated[row] = True
+            elif not repeated[row]:
+                fresh[value] = None
+        if len(fresh) >= BLOCK_IDS:
+            self._merge()
+
+    def _merge(self) -> None:
+        self._blocks.append(np.fromiter(self._fresh, np.uint64, len(self._fresh)))
+        self._fresh = {}
+        if len(self._blocks) > self._block_limit:
+            del self._blocks[0]
+        self._sorted = np.sort(np.concatenate(self._blocks), kind="stable")
+
+    def state(self) -> dict[str, list[bytes]]:
+        """Blocks of ids in order of arrival, oldest first, the unfinished one last."""
+        fresh = np.fromiter(self._fresh, np.uint64, len(self._fresh))
+        return {"blocks": [block.astype("<u8").tobytes() for block in (*self._blocks, fresh)]}
+
+    def restore(self, state: dict[str, list[bytes]]) -> None:
+        """Take up where `state` left off."""
+        *blocks, fresh = (np.frombuffer(raw, "<u8").astype(np.uint64) for raw in state["blocks"])
+        self._blocks = blocks
+        self._fresh = dict.fromkeys(fresh.tolist())
+        self._sorted = (
+            np.sort(np.concatenate(blocks), kind="stable") if blocks else np.empty(0, np.uint64)
+        )

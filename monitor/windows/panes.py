@@ -1,0 +1,58 @@
+"""Panes and windows: consecutive events of one model version, as codes against its reference."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.events import Float64
+from monitor.findings import Span
+
+Codes = NDArray[np.uint16]
+"""Shape (columns, events): see `monitor.sketches`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """A closed pane: exactly `pane_events` events. Immutable once closed."""
+
+    index: int
+    span: Span
+    codes: Codes
+    values: Float64
+    """Shape (number columns, events), NaN where there is no usable value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The last `scale` events, oldest first."""
+
+    scale: int
+    span: Span
+    codes: Codes
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive events that lie in one pane, and what their last event closed."""
+
+    span: Span
+    codes: Codes
+    offsets: NDArray[np.int64]
+    occurred_us: NDArray[np.int64]
+    closed: Pane | None
+    windows: tuple[Window, ...]
+
+
+def join_spans(first: Span, last: Span, started_us: int, ended_us: int) -> Span:
+    """The span from the beginning of `first` to the end of `last`."""
+    return Span(
+        topic=first.topic,
+        partition=first.partition,
+        first_event=first.first_event,
+        last_event=last.last_event,
+        first_offset=first.first_offset,
+        last_offset=last.last_offset,
+        started_us=started_us,
+        ended_us=ended_us,
+    )

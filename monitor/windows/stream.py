@@ -1,0 +1,115 @@
+"""The stream of one model version, cut into panes and windows by event count.
+
+In: codes and values of consecutive events, in any batches. Out: chunks, each ending at most at
+the end of a pane. Never: a cut that depends on how the events were batched, or a look at the clock.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from monitor.events import Float64, Int64
+from monitor.findings import Span
+from monitor.windows.panes import Chunk, Codes, Pane, Window, join_spans
+
+LOOKS_PER_WINDOW = 4
+"""A window of W events is tested every W / 4 events."""
+
+
+class WindowedStream:
+    """Cuts the events of one model version into panes of `pane_events` and windows of `scales`.
+
+    Keeps the closed panes of the largest window: `max(scales)` x columns x 2 bytes.
+    """
+
+    def __init__(self, pane_events: int, scales: Sequence[int]) -> None:
+        self._pane_events = pane_events
+        self._scales = tuple(scales)
+        self._ring: deque[Pane] = deque(maxlen=max(scales, default=0) // pane_events)
+        self._open: list[tuple[Span, Codes, Float64]] = []
+        self._open_events = 0
+        self.events = 0
+        """Events taken so far: the index of the next one."""
+
+    def add(
+        self,
+        topic: str,
+        partition: int,
+        offsets: Int64,
+        occurred_us: Int64,
+        codes: Codes,
+        values: Float64,
+    ) -> Iterator[Chunk]:
+        """Take n events; yield chunks in order, the last one possibly of an unfinished pane.
+
+        Shapes: offsets and occurred_us (n,), codes (columns, n), values (number columns, n).
+        """
+        n = len(offsets)
+        start = 0
+        while start < n:
+            stop = min(n, start + self._pane_events - self._open_events)
+            times = occurred_us[start:stop]
+            span = Span(
+                topic=topic,
+                partition=partition,
+                first_event=self.events,
+                last_event=self.events + stop - start - 1,
+                first_offset=int(offsets[start]),
+                last_offset=int(offsets[stop - 1]),
+                started_us=int(times.min()),
+                ended_us=int(times.max()),
+            )
+            part = codes[:, start:stop]
+            self.events += stop - start
+            self._open_events += stop - start
+            self._open.append((span, part, values[:, start:stop]))
+            closed = self._close() if self._open_events == self._pane_events else None
+            yield Chunk(
+                span=span,
+                codes=part,
+                offsets=offsets[start:stop],
+                occurred_us=times,
+                closed=closed,
+                windows=self._due() if closed else (),
+            )
+            start = stop
+
+    def _close(self) -> Pane:
+        spans = [span for span, _, _ in self._open]
+        pane = Pane(
+            index=spans[-1].last_event // self._pane_events,
+            span=join_spans(
+                spans[0],
+                spans[-1],
+                min(span.started_us for span in spans),
+                max(span.ended_us for span in spans),
+            ),
+            codes=np.concatenate([part for _, part, _ in self._open], axis=1),
+            values=np.concatenate([part for _, _, part in self._open], axis=1),
+        )
+        self._open = []
+        self._open_events = 0
+        self._ring.append(pane)
+        return pane
+
+    def _due(self) -> tuple[Window, ...]:
+        return tuple(
+            self._window(scale)
+            for scale in self._scales
+            if self.events >= scale and self.events % (scale // LOOKS_PER_WINDOW) == 0
+        )
+
+    def _window(self, scale: int) -> Window:
+        count = scale // self._pane_events
+        panes = [self._ring[i] for i in range(len(self._ring) - count, len(self._ring))]
+        return Window(
+            scale=scale,
+            span=join_spans(
+                panes[0].span,
+                panes[-1].span,
+                min(pane.span.started_us for pane in panes),
+                max(pane.span.ended_us for pane in panes),
+            ),
+            codes=np.concatenate([pane.codes for pane in panes], axis=1),
+        )
