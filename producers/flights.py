@@ -45,7 +45,6 @@ SCORED_COLUMNS: Final = (
 TRAINING_END: Final = pd.Timestamp("2013-02-01", tz="America/New_York")
 STREAM_START: Final = pd.Timestamp("2013-03-01", tz="America/New_York")
 
-_KEY: Final = ("carrier", "flight", "origin")
 # Four Caribbean airports are missing from the package's table; all keep Atlantic time all year.
 _MISSING_ZONES: Final = dict.fromkeys(("BQN", "PSE", "SJU", "STT"), "America/Puerto_Rico")
 
@@ -79,9 +78,9 @@ def load_flights() -> pd.DataFrame:
     day = pd.to_datetime(flights[["year", "month", "day"]])
     flights["dow"] = day.dt.dayofweek
     flights["sched_min"] = flights["hour"] * 60 + flights["minute"]
-    flights["event_id"] = day.dt.strftime("%Y-%m-%d").str.cat(
-        [flights[name].astype(str) for name in _KEY], sep="-"
-    )
+    date = day.dt.strftime("%Y-%m-%d")
+    number = flights["flight"].astype(str)
+    flights["event_id"] = date + "-" + flights["carrier"] + "-" + number + "-" + flights["origin"]
     known = flights["arr_delay"].notna()
     flights["label"] = (flights["arr_delay"] >= LATE_MINUTES).astype("boolean").where(known)
     flights["observed_at"] = _arrived_at(flights, folder).where(known)
