@@ -1,0 +1,141 @@
+"""The value rules of a feature: one value against its spec, the same in service and monitor.
+
+In: a `FeatureSpec` and one plain Python value as JSON gives it (None, bool, int, float, str).
+Out: the `ValueFault` it has, or None. Never: a default filled in, a value changed, an exception
+for any value. The monitor's columns (`monitor/validation/columns.py`) follow these rules and a
+property test holds the two together.
+
+The rules, first match wins:
+
+| rule | number | boolean | category |
+|---|---|---|---|
+| `null` | None, unless nullable | same | same |
+| `hidden_null` | equal to one of `hidden_nulls` (a bool never is) | same | same |
+| `non_finite` | NaN, infinity, or an integer past float64 | same | NaN, infinity |
+| `wrong_type` | a bool or a string | all but true, false, 0 and 1 | all but strings and 64-bit integers |
+| `out_of_range` | below `min` or above `max` | | |
+| `oversize` | | | longer than `string_chars` |
+| `unseen_category` | | | not in `categories`, where the spec has them |
+
+`missing` is the caller's to see: nullable allows null, not absence.
+"""
+
+import math
+from typing import Final
+
+from schemas.model import FeatureSpec
+from schemas.rejection import ValueFault
+
+MAX_STRING_CHARS: Final = 512
+"""Longest string of a feature, unless the monitor's settings say otherwise."""
+
+USABLE_FAULTS: Final[frozenset[ValueFault]] = frozenset({"out_of_range", "unseen_category"})
+"""Faults that leave a value which can still be compared with the reference."""
+
+_INT64_MIN: Final = -(2**63)
+_INT64_MAX: Final = 2**63 - 1
+
+
+def value_fault(
+    spec: FeatureSpec, value: object, *, string_chars: int = MAX_STRING_CHARS
+) -> ValueFault | None:
+    """The fault of one value, or None.
+
+    >>> age = FeatureSpec(type="number", min=0, max=120, hidden_nulls=(-999, "NA"))
+    >>> [value_fault(age, v) for v in (33, 130, -999.0, "NA", "33", True, None, float("nan"))]
+    [None, 'out_of_range', 'hidden_null', 'hidden_null', 'wrong_type', 'wrong_type', 'null', \
+'non_finite']
+    >>> value_fault(FeatureSpec(type="category", categories=("AA", "UA")), "ZZ")
+    'unseen_category'
+    """
+    if value is None:
+        return None if spec.nullable else "null"
+    if spec.hidden_nulls and _is_hidden_null(spec, value):
+        return "hidden_null"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "non_finite"
+    if spec.type == "category":
+        return _category_fault(spec, value, string_chars)
+    if spec.type == "boolean":
+        return _boolean_fault(value)
+    return _number_fault(spec, value)
+
+
+def as_float(value: int | float) -> float:
+    """A number as float64; an integer past its range becomes an infinity.
+
+    >>> as_float(-10**400)
+    -inf
+    """
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def category_text(value: str | int) -> str:
+    """A category as text: an integer code and its digits are the same category.
+
+    >>> category_text(17), category_text("17")
+    ('17', '17')
+    """
+    return value if isinstance(value, str) else str(value)
+
+
+def class_text(value: bool | int | float | str) -> str:
+    """A predicted or observed class as text: true, 1 and 1.0 are one class, as they are in Python.
+
+    >>> [class_text(v) for v in (True, 1, 1.0, "1", False, 0.5, "late")]
+    ['1', '1', '1', '1', '0', '0.5', 'late']
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if _INT64_MIN <= value <= _INT64_MAX:
+        return str(int(value))
+    return repr(as_float(value))
+
+
+def _is_hidden_null(spec: FeatureSpec, value: object) -> bool:
+    if isinstance(value, str):
+        return any(isinstance(hidden, str) and hidden == value for hidden in spec.hidden_nulls)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    number = as_float(value)
+    return any(
+        not isinstance(hidden, str) and as_float(hidden) == number for hidden in spec.hidden_nulls
+    )
+
+
+def _number_fault(spec: FeatureSpec, value: object) -> ValueFault | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "wrong_type"
+    number = as_float(value)
+    if math.isinf(number):
+        return "non_finite"
+    if (spec.min is not None and number < spec.min) or (spec.max is not None and number > spec.max):
+        return "out_of_range"
+    return None
+
+
+def _boolean_fault(value: object) -> ValueFault | None:
+    if not isinstance(value, int | float):
+        return "wrong_type"
+    number = as_float(value)
+    if math.isinf(number):
+        return "non_finite"
+    return None if number in (0.0, 1.0) else "wrong_type"
+
+
+def _category_fault(spec: FeatureSpec, value: object, string_chars: int) -> ValueFault | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return "wrong_type"
+    if isinstance(value, int) and not _INT64_MIN <= value <= _INT64_MAX:
+        return "wrong_type"
+    text = category_text(value)
+    if len(text) > string_chars:
+        return "oversize"
+    if spec.categories is not None and text not in spec.categories:
+        return "unseen_category"
+    return None
