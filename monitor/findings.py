@@ -77,3 +77,42 @@ class Finding:
     measurement: Measurement
     clock: bool = False
     """Raised by the clock: outside the replay guarantee."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an alert is called, what kind of trouble it is, and how bad by default."""
+
+    alertname: str
+    category: str
+    severity: str
+
+
+_OUTPUTS = frozenset({"score", "prediction"})
+_PREDICTION_DRIFT = Kind("PredictionDrift", "drift", "warning")
+_FEATURE_DRIFT = Kind("FeatureDrift", "drift", "warning")
+KINDS: Mapping[str, Kind] = {
+    "ks": _FEATURE_DRIFT,
+    "total_variation": _FEATURE_DRIFT,
+    "mixture_cusum": _FEATURE_DRIFT,
+    "river": _FEATURE_DRIFT,
+    "joint_shift": Kind("JointDrift", "drift", "warning"),
+    "correlation": Kind("CorrelationBreak", "drift", "warning"),
+    "missing_rate": Kind("MissingValues", "quality", "warning"),
+    "unseen_rate": Kind("UnseenCategories", "quality", "warning"),
+    "vanished": Kind("VanishedCategory", "quality", "warning"),
+    "stopped": Kind("StreamStopped", "silence", "critical"),
+    "unregistered": Kind("UnregisteredModel", "ownership", "warning"),
+    "profile_missing": Kind("ProfileMissing", "ownership", "warning"),
+}
+"""Every test by its name. A drift test of the model's own output feeds PredictionDrift."""
+
+
+def kind_of(check: str, feature: str) -> Kind:
+    """The kind of alert that a test on a column feeds.
+
+    >>> kind_of("ks", "temp").alertname, kind_of("ks", "score").alertname
+    ('FeatureDrift', 'PredictionDrift')
+    """
+    kind = KINDS[check]
+    return _PREDICTION_DRIFT if kind is _FEATURE_DRIFT and feature in _OUTPUTS else kind

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.events import Float64
+from monitor.events import Float64, Int64
 from monitor.findings import Span
 
 Codes = NDArray[np.uint16]
@@ -14,13 +14,13 @@ Codes = NDArray[np.uint16]
 
 @dataclass(frozen=True, slots=True)
 class Pane:
-    """A closed pane: exactly `pane_events` events. Immutable once closed."""
+    """A closed pane: exactly `pane_events` consecutive events. Immutable."""
 
     index: int
     span: Span
     codes: Codes
-    values: Float64
-    """Shape (number columns, events), NaN where there is no usable value."""
+    offsets: Int64
+    occurred_us: Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Chunk:
 
     span: Span
     codes: Codes
-    offsets: NDArray[np.int64]
-    occurred_us: NDArray[np.int64]
     closed: Pane | None
+    closed_values: Float64 | None
+    """The closed pane's numbers, shape (number columns, events), for its summary."""
     windows: tuple[Window, ...]
 
 

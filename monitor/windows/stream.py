@@ -6,6 +6,7 @@ the end of a pane. Never: a cut that depends on how the events were batched, or 
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,17 +18,28 @@ LOOKS_PER_WINDOW = 4
 """A window of W events is tested every W / 4 events."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A stretch of the open pane."""
+
+    span: Span
+    codes: Codes
+    offsets: Int64
+    occurred_us: Int64
+    values: Float64
+
+
 class WindowedStream:
     """Cuts the events of one model version into panes of `pane_events` and windows of `scales`.
 
-    Keeps the closed panes of the largest window: `max(scales)` x columns x 2 bytes.
+    Keeps the closed panes of the largest window: `max(scales)` x (2 x columns + 16) bytes.
     """
 
     def __init__(self, pane_events: int, scales: Sequence[int]) -> None:
         self._pane_events = pane_events
         self._scales = tuple(scales)
-        self._ring: deque[Pane] = deque(maxlen=max(scales, default=0) // pane_events)
-        self._open: list[tuple[Span, Codes, Float64]] = []
+        self._ring: deque[Pane] = deque(maxlen=max(max(scales, default=0) // pane_events, 1))
+        self._open: list[_Part] = []
         self._open_events = 0
         self.events = 0
         """Events taken so far: the index of the next one."""
@@ -60,23 +72,53 @@ class WindowedStream:
                 started_us=int(times.min()),
                 ended_us=int(times.max()),
             )
-            part = codes[:, start:stop]
+            part = _Part(
+                span, codes[:, start:stop], offsets[start:stop], times, values[:, start:stop]
+            )
             self.events += stop - start
             self._open_events += stop - start
-            self._open.append((span, part, values[:, start:stop]))
-            closed = self._close() if self._open_events == self._pane_events else None
+            self._open.append(part)
+            closed, closed_values = None, None
+            if self._open_events == self._pane_events:
+                closed_values = np.concatenate([part.values for part in self._open], axis=1)
+                closed = self._close()
             yield Chunk(
                 span=span,
-                codes=part,
-                offsets=offsets[start:stop],
-                occurred_us=times,
+                codes=part.codes,
                 closed=closed,
+                closed_values=closed_values,
                 windows=self._due() if closed else (),
             )
             start = stop
 
+    def span_of_last(self, count: int, until_event: int) -> Span:
+        """The span of the `count` events that end with `until_event`, as far back as is kept."""
+        parts: list[Pane | _Part] = [*self._ring, *self._open]
+        first_event = max(until_event - count + 1, parts[0].span.first_event)
+        offsets, times = [], []
+        for part in parts:
+            span = part.span
+            if span.last_event < first_event or span.first_event > until_event:
+                continue
+            inside = slice(
+                max(0, first_event - span.first_event), until_event - span.first_event + 1
+            )
+            offsets.append(part.offsets[inside])
+            times.append(part.occurred_us[inside])
+        occurred_us = np.concatenate(times)
+        return Span(
+            topic=parts[-1].span.topic,
+            partition=parts[-1].span.partition,
+            first_event=first_event,
+            last_event=until_event,
+            first_offset=int(offsets[0][0]),
+            last_offset=int(offsets[-1][-1]),
+            started_us=int(occurred_us.min()),
+            ended_us=int(occurred_us.max()),
+        )
+
     def _close(self) -> Pane:
-        spans = [span for span, _, _ in self._open]
+        spans = [part.span for part in self._open]
         pane = Pane(
             index=spans[-1].last_event // self._pane_events,
             span=join_spans(
@@ -85,8 +127,9 @@ class WindowedStream:
                 min(span.started_us for span in spans),
                 max(span.ended_us for span in spans),
             ),
-            codes=np.concatenate([part for _, part, _ in self._open], axis=1),
-            values=np.concatenate([part for _, _, part in self._open], axis=1),
+            codes=np.concatenate([part.codes for part in self._open], axis=1),
+            offsets=np.concatenate([part.offsets for part in self._open]),
+            occurred_us=np.concatenate([part.occurred_us for part in self._open]),
         )
         self._open = []
         self._open_events = 0

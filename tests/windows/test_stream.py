@@ -56,3 +56,19 @@ def test_chunks_cover_every_event_once() -> None:
     assert [chunk.span.first_event for chunk in chunks] == sorted(
         chunk.span.first_event for chunk in chunks
     )
+
+
+def test_the_span_of_the_last_events_crosses_panes() -> None:
+    stream = WindowedStream(250, (1_000,))
+    n = 1_900
+    offsets = np.arange(n, dtype=np.int64) * 3
+    times = np.arange(n, dtype=np.int64)
+    codes = np.zeros((1, n), np.uint16)
+    for _ in stream.add("t", 4, offsets, times, codes, np.zeros((1, n))):
+        pass
+    span = stream.span_of_last(700, until_event=1_800)
+    assert (span.first_event, span.last_event) == (1_101, 1_800)
+    assert (span.first_offset, span.last_offset) == (3_303, 5_400)
+    assert (span.started_us, span.ended_us) == (1_101, 1_800)
+    kept = stream.span_of_last(10_000, until_event=1_899)
+    assert kept.first_event == 750

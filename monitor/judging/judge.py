@@ -1,0 +1,122 @@
+"""Step 5: findings become alert moves.
+
+In: findings in order of events. Out: alert moves, each with its reason, labels and id.
+Never: the network, the clock, or a memory that grows with the stream: only alerts that are open
+or on the way are kept.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.alerts import AlertMove, AlertState
+from monitor.findings import Finding, kind_of
+from monitor.judging.life import AlertLife, Step
+from monitor.judging.words import sentence
+from schemas import ModelCard, alert_event_id, fingerprint
+
+AlertKey = tuple[str, str, str, str, str]
+"""(alertname, model, model version, feature, segment)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the card of a model version asks of the judge."""
+
+    confirmations: int = 2
+    resolving_scale: int = 0
+    owner: Mapping[str, str] | None = None
+
+    @classmethod
+    def of(cls, card: ModelCard, smallest_scale: int) -> "Policy":
+        """The policy of a card; `smallest_scale` is the smallest window that can tell."""
+        owner = None
+        if card.owner is not None:
+            fields = {
+                "owner": card.owner.team,
+                "contact": card.owner.contact,
+                "escalation": card.owner.escalation,
+                "runbook_url": card.owner.runbook,
+            }
+            owner = {name: value for name, value in fields.items() if value}
+        return cls(card.monitoring.confirmations, smallest_scale, owner)
+
+
+class Judge:
+    """Keeps one AlertLife per open alert and turns findings into moves."""
+
+    def __init__(self) -> None:
+        self._lives: dict[AlertKey, AlertLife] = {}
+
+    def judge(self, findings: Iterable[Finding], policy: Policy) -> list[AlertMove]:
+        """The moves that `findings` of one model version cause, in order."""
+        moves: list[AlertMove] = []
+        for finding in findings:
+            key = (
+                finding.alertname,
+                finding.model,
+                finding.model_version,
+                finding.measurement.feature,
+                finding.segment,
+            )
+            life = self._lives.get(key)
+            if life is None:
+                life = AlertLife(policy.confirmations, policy.resolving_scale)
+            moves += [self._dress(step, finding, life, policy) for step in life.take(finding)]
+            if life.over:
+                self._lives.pop(key, None)
+            else:
+                self._lives[key] = life
+        return moves
+
+    def firing(self) -> int:
+        """How many alerts fire now (recovering ones included)."""
+        open_states = (AlertState.FIRING, AlertState.RECOVERING)
+        return sum(life.state in open_states for life in self._lives.values())
+
+    def forget(self, models: Iterable[str]) -> None:
+        """Drop what is kept of `models`: their partitions belong to another worker now."""
+        gone = set(models)
+        self._lives = {key: life for key, life in self._lives.items() if key[1] not in gone}
+
+    def state(self, model: str) -> list[Any]:
+        """The open alerts of one model as plain values, for the state topic."""
+        return [
+            [list(key), life.confirmations, life.resolving_scale, life.to_state()]
+            for key, life in self._lives.items()
+            if key[1] == model
+        ]
+
+    def restore(self, saved: list[Any]) -> None:
+        """Take up the open alerts of one model where `state` left off."""
+        for (name, model, version, feature, segment), confirmations, scale, fields in saved:
+            key = (str(name), str(model), str(version), str(feature), str(segment))
+            self._lives[key] = AlertLife.from_state(fields, int(confirmations), int(scale))
+
+    def _dress(self, step: Step, finding: Finding, life: AlertLife, policy: Policy) -> AlertMove:
+        measurement = finding.measurement
+        kind = kind_of(measurement.check, measurement.feature)
+        labels = {
+            "alertname": finding.alertname,
+            "severity": kind.severity,
+            "category": finding.category,
+            "model": finding.model,
+            "model_version": finding.model_version,
+            "feature": measurement.feature,
+            "segment": finding.segment,
+        }
+        labels = {name: value for name, value in labels.items() if value}
+        mark = fingerprint(labels)
+        end = finding.span.last_offset + 1
+        return AlertMove(
+            event_id=alert_event_id(mark, life.starts_us, step.state.value, end),
+            fingerprint=mark,
+            labels=labels,
+            annotations={"summary": sentence(finding), **(policy.owner or {})},
+            state=step.state,
+            previous=step.previous,
+            reason=step.reason,
+            starts_us=life.starts_us,
+            moved_us=finding.span.ended_us,
+            finding=finding,
+        )

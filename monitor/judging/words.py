@@ -1,0 +1,30 @@
+"""One plain sentence for a person: what changed, how much, over which events."""
+
+from monitor.clock import to_datetime
+from monitor.findings import Finding
+
+
+def sentence(finding: Finding) -> str:
+    """What the finding says, for someone who has never seen the code."""
+    m = finding.measurement
+    if m.reason:
+        return m.reason
+    who = f"{finding.model} {finding.model_version}"
+    since = to_datetime(finding.span.started_us).strftime("%Y-%m-%d %H:%M")
+    until = to_datetime(finding.span.ended_us).strftime("%Y-%m-%d %H:%M")
+    window = f"the last {m.n_cur} events" if m.scale else f"the {m.n_cur} events since the change"
+    between = f"{window} ({since} to {until} UTC)"
+    if finding.alertname == "MissingValues":
+        rate, usual = m.values.get("rate", 0.0), m.values.get("reference_rate", 0.0)
+        return (
+            f"{who}: {m.feature} is missing in {rate:.1%} of {between}, "
+            f"in the reference in {usual:.1%}."
+        )
+    if finding.alertname == "UnseenCategories":
+        rate = m.values.get("rate", 0.0)
+        return f"{who}: {rate:.1%} of {m.feature} in {between} are values the reference never had."
+    verb = "differs" if m.verdict == "drift" else "no longer differs enough"
+    return (
+        f"{who}: {m.feature or 'the joint distribution'} in {between} {verb} from the reference: "
+        f"{m.check} {m.effect:.3f}, threshold {m.threshold:.3f}."
+    )
