@@ -1,0 +1,50 @@
+# Two commands for everyone: `make demo` and `make test`. The rest is for developers.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check pytest prerequisites format bench-throughput bench-producer clean
+
+help: ## Show the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+demo: prerequisites $(VENV)/.installed ## Flights of 2013 through Kafka, the monitor and ClickHouse; ends by itself (KEEP=1 leaves the servers up)
+	@$(BIN)/plumbline demo $(if $(filter 1,$(KEEP)),--keep)
+
+test: prerequisites $(VENV)/.installed check pytest ## Every check: lint, types, imports, doctests, unit, contract and integration tests
+
+check: $(VENV)/.installed ## Lint, types, import rules, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m schemas.generate --check
+	$(BIN)/python -m monitor.cli.reference --check
+
+pytest: $(VENV)/.installed ## The tests, doctests included
+	$(BIN)/pytest
+
+format: $(VENV)/.installed ## Format the code and regenerate the generated files
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python -m schemas.generate
+	$(BIN)/python -m monitor.cli.reference
+
+bench-throughput: prerequisites $(VENV)/.installed ## One worker from broker to ClickHouse against a bare poll loop
+	$(BIN)/python -m bench.throughput
+
+bench-producer: prerequisites $(VENV)/.installed ## What a call of the prediction logger costs
+	$(BIN)/python -m bench.producer
+
+prerequisites: ## Say what is missing on this machine
+	@sh devstack/prerequisites.sh "$(PYTHON)"
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -m venv $(VENV) || { echo "python venv failed: on Debian or Ubuntu install it with: apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+clean: ## Remove the virtual environment and local data (stops the local servers first)
+	@[ ! -x $(BIN)/plumbline ] || $(BIN)/plumbline stack down
+	rm -rf $(VENV) .plumbline .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
