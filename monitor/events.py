@@ -3,7 +3,7 @@
 Columns, not rows: everything after validation works on numpy arrays.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -120,3 +120,38 @@ class Validated:
     predictions: tuple[PredictionColumns, ...]
     labels: tuple[LabelColumns, ...]
     rejected: tuple[RejectedRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PaneSummary:
+    """One column of one closed pane: what pages and re-tests read instead of raw rows.
+
+    Ends are inclusive. A number has `sketch` (a serialised quantile sketch) and its mean, smallest
+    and largest value (NaN without values); a category has `counts`.
+    """
+
+    model: str
+    model_version: str
+    column: str
+    """Feature, score or prediction."""
+    pane: int
+    """Index of the pane in the tested stream of the model version, counted from 0."""
+    topic: str
+    partition: int
+    first_event: int
+    last_event: int
+    first_offset: int
+    last_offset: int
+    started_us: int
+    """Smallest and largest event time in the pane."""
+    ended_us: int
+    n: int
+    missing: int
+    """Events without a usable value in this column."""
+    mean: float
+    minimum: float
+    maximum: float
+    sketch: bytes
+    counts: Mapping[str, int]
+    faults: Mapping[str, int]
+    """Fault reason to its count in this column."""
