@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, StringConstraints, model_validator
+from pydantic import StringConstraints, model_validator
 
 from schemas.contract import (
     SCHEMA_VERSION,
     Contract,
+    EventTime,
     Identifier,
     ModelName,
     SchemaVersion,
@@ -29,8 +30,8 @@ class Command(Contract):
     """The alert that the command is about."""
     who: ShortText
     why: Reason
-    issued_at: AwareDatetime
-    until: AwareDatetime | None = None
+    issued_at: EventTime
+    until: EventTime | None = None
     """End of a silence, or of an accepted new normal."""
 
     @model_validator(mode="after")

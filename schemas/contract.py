@@ -4,9 +4,21 @@ In: nothing. Out: the pydantic base `Contract` and the constrained types that th
 Never: any network, any file, any knowledge of who sends or reads.
 """
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AllowInfNan,
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Strict,
+    StringConstraints,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 SCHEMA_VERSION: Final = "1.0"
 """Version of every contract in this package, `major.minor`."""
@@ -25,6 +37,50 @@ ModelName = Annotated[
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARS)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+"""A finite JSON number; the text "0.5" and true are none."""
+
+EARLIEST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST_TIME: Final = datetime(2200, 1, 1, tzinfo=UTC)
+"""Event times lie in [EARLIEST_TIME, LATEST_TIME): outside is a mistake such as year 0001."""
+
+TIME_PATTERN: Final = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
+    r"([Zz]|[+-][0-9]{2}:?[0-9]{2})$"
+)
+
+
+class _Rfc3339:
+    """Core schema of an event time: RFC 3339 text, never a bare number that has to be guessed."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        del source, handler
+        moment = core_schema.datetime_schema(
+            tz_constraint="aware", ge=EARLIEST_TIME, lt=LATEST_TIME
+        )
+        text = core_schema.chain_schema([core_schema.str_schema(pattern=TIME_PATTERN), moment])
+        strict = core_schema.datetime_schema(
+            strict=True, tz_constraint="aware", ge=EARLIEST_TIME, lt=LATEST_TIME
+        )
+        return core_schema.json_or_python_schema(
+            json_schema=text,
+            python_schema=core_schema.union_schema([strict, text], mode="left_to_right"),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        del schema, handler
+        return {"type": "string", "format": "date-time", "pattern": TIME_PATTERN}
+
+
+EventTime = Annotated[datetime, _Rfc3339]
+"""A time with its UTC offset, 1970 to 2199."""
 
 
 def supported_version(text: str) -> str:

@@ -3,7 +3,6 @@
 from typing import Annotated, Self
 
 from pydantic import (
-    AwareDatetime,
     Field,
     StrictBool,
     StrictFloat,
@@ -15,6 +14,7 @@ from pydantic import (
 from schemas.contract import (
     SCHEMA_VERSION,
     Contract,
+    EventTime,
     Identifier,
     ModelName,
     SchemaVersion,
@@ -32,7 +32,7 @@ class LabelEvent(Contract):
     request_id: Identifier | None = None
     """All versions that answered this request get the label."""
     label: StrictBool | StrictInt | StrictFloat | StrictStr
-    observed_at: AwareDatetime
+    observed_at: EventTime
     """When the truth became known, with its UTC offset."""
     offline_features: (
         Annotated[dict[ShortText, FeatureValue], Field(max_length=MAX_FEATURES)] | None

@@ -3,9 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import (
-    AwareDatetime,
     Field,
-    FiniteFloat,
     StrictBool,
     StrictFloat,
     StrictInt,
@@ -15,8 +13,10 @@ from pydantic import (
 from schemas.contract import (
     SCHEMA_VERSION,
     Contract,
+    EventTime,
     Identifier,
     ModelName,
+    Number,
     SchemaVersion,
     ShortText,
 )
@@ -26,7 +26,6 @@ FeatureValue = StrictBool | StrictInt | StrictFloat | StrictStr | None
 
 Role = Literal["live", "shadow"]
 Status = Literal["ok", "fallback", "error"]
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 MAX_FEATURES = 2_000
 MAX_TAGS = 32
@@ -40,14 +39,14 @@ class PredictionEvent(Contract):
     """Unique per prediction: a resend with the same id is recognised as a duplicate."""
     model: ModelName
     model_version: ShortText
-    occurred_at: AwareDatetime
+    occurred_at: EventTime
     """When the prediction was made (event time), with its UTC offset."""
     features: Annotated[dict[ShortText, FeatureValue], Field(max_length=MAX_FEATURES)]
     prediction: StrictBool | StrictInt | StrictFloat | StrictStr
     """The answer: a class for classification, a number for regression."""
-    score: FiniteFloat | None = None
+    score: Number | None = None
     """Binary models: the probability of the positive class."""
-    scores: Annotated[dict[ShortText, FiniteFloat], Field(max_length=MAX_FEATURES)] | None = None
+    scores: Annotated[dict[ShortText, Number], Field(max_length=MAX_FEATURES)] | None = None
     """Multi-class models: class to probability."""
     request_id: Identifier | None = None
     """The request that several versions answered."""
@@ -55,15 +54,13 @@ class PredictionEvent(Contract):
     entity_id: Identifier | None = None
     """Whom or what the prediction is about."""
     segments: Annotated[dict[ShortText, ShortText], Field(max_length=MAX_TAGS)] | None = None
-    feature_times: (
-        Annotated[dict[ShortText, AwareDatetime], Field(max_length=MAX_FEATURES)] | None
-    ) = None
+    feature_times: Annotated[dict[ShortText, EventTime], Field(max_length=MAX_FEATURES)] | None = (
+        None
+    )
     """When the value of a feature was known; later than `occurred_at` is a leak."""
-    latency_ms: Annotated[float, Field(ge=0)] | None = None
+    latency_ms: Annotated[Number, Field(ge=0)] | None = None
     status: Status = "ok"
     """`fallback`: the guard answered instead of the model; `error`: no answer of use."""
     trace_id: Identifier | None = None
-    attributions: Annotated[dict[ShortText, FiniteFloat], Field(max_length=MAX_FEATURES)] | None = (
-        None
-    )
+    attributions: Annotated[dict[ShortText, Number], Field(max_length=MAX_FEATURES)] | None = None
     """Feature to its share in this prediction (SHAP or alike)."""

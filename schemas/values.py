@@ -12,7 +12,7 @@ The rules, first match wins:
 | `null` | None, unless nullable | same | same |
 | `hidden_null` | equal to one of `hidden_nulls` (a bool never is) | same | same |
 | `non_finite` | NaN, infinity, or an integer past float64 | same | NaN, infinity |
-| `wrong_type` | a bool or a string | all but true, false, 0 and 1 | all but strings and 64-bit integers |
+| `wrong_type` | a bool or a string | all but true, false, 0 and 1 | no string, no 64-bit integer |
 | `out_of_range` | below `min` or above `max` | | |
 | `oversize` | | | longer than `string_chars` |
 | `unseen_category` | | | not in `categories`, where the spec has them |
