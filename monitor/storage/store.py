@@ -1,0 +1,166 @@
+"""What every store can do, and the batch that it is given.
+
+In: the rows of one commit. Out: the contract `Store`, kept by `ClickHouseStore` and `MemoryStore`.
+Never: anything of ClickHouse.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from monitor.alerts import AlertMove
+from monitor.events import (
+    Bool,
+    Fault,
+    Int64,
+    LabelColumns,
+    PaneSummary,
+    PredictionColumns,
+    RejectedRecord,
+)
+from monitor.findings import Finding
+from schemas import ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """How far one source partition is stored: its largest offset and largest append time.
+
+    A row is stored already when neither is above these. Both are asked, because a topic that was
+    deleted and created again counts its offsets from 0.
+    """
+
+    offset: int
+    appended_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUntil:
+    """How far the rows of one topic are stored, by table and source partition."""
+
+    topic: str
+    predictions: Mapping[int, Watermark] = field(default_factory=dict)
+    labels: Mapping[int, Watermark] = field(default_factory=dict)
+    rejections: Mapping[int, Watermark] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBatch:
+    """The rows of one commit, but for the alert moves: those are stored after publishing.
+
+    Rows of one source partition stand in offset order.
+    """
+
+    predictions: Sequence[PredictionColumns] = ()
+    labels: Sequence[LabelColumns] = ()
+    rejected: Sequence[RejectedRecord] = ()
+    panes: Sequence[PaneSummary] = ()
+    findings: Sequence[Finding] = ()
+
+    def after(self, *stored: StoredUntil) -> "StoreBatch":
+        """The batch without the rows that are stored already (one `StoredUntil` per topic)."""
+        by_topic = {until.topic: until for until in stored}
+        predictions = []
+        for columns in self.predictions:
+            until = by_topic.get(columns.topic)
+            mark = until.predictions.get(columns.partition) if until else None
+            kept = _new_rows(columns.offsets, columns.appended_us, mark)
+            predictions.append(columns if kept is None else _kept_predictions(columns, kept))
+        labels = []
+        for truths in self.labels:
+            until = by_topic.get(truths.topic)
+            mark = until.labels.get(truths.partition) if until else None
+            kept = _new_rows(truths.offsets, truths.appended_us, mark)
+            labels.append(truths if kept is None else _kept_labels(truths, kept))
+        rejected = []
+        for record in self.rejected:
+            until = by_topic.get(record.topic)
+            mark = until.rejections.get(record.partition) if until else None
+            if mark is None or record.offset > mark.offset or record.appended_us > mark.appended_us:
+                rejected.append(record)
+        return replace(
+            self,
+            predictions=[columns for columns in predictions if len(columns)],
+            labels=[truths for truths in labels if len(truths)],
+            rejected=rejected,
+        )
+
+
+class Store(Protocol):
+    """Where the rows go.
+
+    A call either returns, and the rows are stored, or raises StorageError, and the same call may
+    be made again: rows that were stored before do not double. The batch is never changed.
+    """
+
+    def store(self, batch: StoreBatch) -> None:
+        """Step 1 of a commit."""
+        ...
+
+    def store_alerts(self, moves: Sequence[AlertMove]) -> None:
+        """Step 3 of a commit: the moves that were just published."""
+        ...
+
+    def stored_until(self, topic: str) -> StoredUntil:
+        """How far the rows of a topic are stored, for a restore."""
+        ...
+
+    def save_card(self, card: ModelCard, *, appended_us: int) -> None:
+        """Keep a registration; `appended_us` is the broker's append time of the card."""
+        ...
+
+    def save_profile(self, profile_hash: str, content: bytes) -> None:
+        """Keep a reference profile under its content address."""
+        ...
+
+    def load_profile(self, profile_hash: str) -> bytes | None:
+        """A reference profile, or None when there is none of this address."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+def _new_rows(offsets: Int64, appended_us: Int64, mark: Watermark | None) -> Bool | None:
+    """Which rows are new, or None when all are."""
+    if mark is None or not len(offsets) or offsets[0] > mark.offset:
+        return None
+    return (offsets > mark.offset) | (appended_us > mark.appended_us)
+
+
+def _kept_predictions(columns: PredictionColumns, kept: Bool) -> PredictionColumns:
+    rows = np.flatnonzero(kept)
+    place = {int(row): index for index, row in enumerate(rows)}
+    return replace(
+        columns,
+        offsets=columns.offsets[rows],
+        appended_us=columns.appended_us[rows],
+        occurred_us=columns.occurred_us[rows],
+        sent_us=columns.sent_us[rows],
+        event_ids=[columns.event_ids[row] for row in rows],
+        numbers={name: values[rows] for name, values in columns.numbers.items()},
+        categories={
+            name: [values[row] for row in rows] for name, values in columns.categories.items()
+        },
+        faults=tuple(
+            Fault(place[fault.row], fault.feature, fault.reason, fault.value)
+            for fault in columns.faults
+            if fault.row in place
+        ),
+        events=[columns.events[row] for row in rows],
+        repeated=columns.repeated[rows],
+    )
+
+
+def _kept_labels(columns: LabelColumns, kept: Bool) -> LabelColumns:
+    rows = np.flatnonzero(kept)
+    return replace(
+        columns,
+        offsets=columns.offsets[rows],
+        appended_us=columns.appended_us[rows],
+        observed_us=columns.observed_us[rows],
+        events=[columns.events[row] for row in rows],
+    )

@@ -1,0 +1,240 @@
+"""Rows of the smaller tables: labels, rejections, panes, findings, alerts, cards, profiles.
+
+In: the records. Out: an Arrow table each, its columns named as in the migrations.
+Never: a column that a migration does not have (a test holds both together).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from monitor.alerts import AlertMove
+from monitor.events import LabelColumns, PaneSummary, RejectedRecord
+from monitor.findings import Finding, Measurement, Span
+from monitor.storage.arrays import answers, maps, moments, repeated_words, texts, words
+from schemas import ModelCard
+from schemas.rejection import MAX_ORIGINAL_BYTES
+
+
+def label_rows(parts: Sequence[LabelColumns]) -> Any:
+    """Rows of the labels table."""
+    sizes = [len(part) for part in parts]
+    events = list(chain.from_iterable(part.events for part in parts))
+    text, number = answers([event["label"] for event in events])
+    columns = {
+        "model": repeated_words((part.model, len(part)) for part in parts),
+        "event_id": texts([event.get("event_id") for event in events]),
+        "request_id": texts([event.get("request_id") for event in events]),
+        "label": text,
+        "label_number": number,
+        "observed_at": moments(np.concatenate([part.observed_us for part in parts])),
+        "appended_at": moments(np.concatenate([part.appended_us for part in parts])),
+        "topic": repeated_words((part.topic, len(part)) for part in parts),
+        "partition": pa.array(
+            np.repeat(np.array([part.partition for part in parts], np.int32), sizes)
+        ),
+        "offset": pa.array(np.concatenate([part.offsets for part in parts])),
+    }
+    if any("offline_features" in event for event in events):
+        offline = [event.get("offline_features") or {} for event in events]
+        columns["offline_numbers"] = maps([_numbers(row) for row in offline], pa.float64())
+        columns["offline_strings"] = maps([_strings(row) for row in offline], pa.string())
+    return pa.table(columns)
+
+
+def rejection_rows(records: Sequence[RejectedRecord]) -> Any:
+    """Rows of the rejections table."""
+    reasons = [record.reasons for record in records]
+    return pa.table(
+        {
+            "topic": words([record.topic for record in records]),
+            "partition": pa.array([record.partition for record in records], pa.int32()),
+            "offset": pa.array([record.offset for record in records], pa.int64()),
+            "appended_at": moments([record.appended_us for record in records]),
+            "model": texts([record.model for record in records]),
+            "reasons": _lists([[reason for reason, _, _ in every] for every in reasons]),
+            "fields": _lists([[name for _, name, _ in every] for every in reasons]),
+            "messages": _lists([[message for _, _, message in every] for every in reasons]),
+            "original": pa.array(
+                [record.original[:MAX_ORIGINAL_BYTES] for record in records], pa.binary()
+            ),
+            "original_size_bytes": pa.array([len(record.original) for record in records], "uint64"),
+        }
+    )
+
+
+def pane_rows(panes: Sequence[PaneSummary]) -> Any:
+    """Rows of the pane_summaries table."""
+    return pa.table(
+        {
+            "model": words([pane.model for pane in panes]),
+            "model_version": words([pane.model_version for pane in panes]),
+            "column": words([pane.column for pane in panes]),
+            "pane": pa.array([pane.pane for pane in panes], pa.uint64()),
+            "first_event": pa.array([pane.first_event for pane in panes], pa.uint64()),
+            "last_event": pa.array([pane.last_event for pane in panes], pa.uint64()),
+            "started_at": moments([pane.started_us for pane in panes]),
+            "ended_at": moments([pane.ended_us for pane in panes]),
+            "n": pa.array([pane.n for pane in panes], pa.uint32()),
+            "missing": pa.array([pane.missing for pane in panes], pa.uint32()),
+            "mean": pa.array([pane.mean for pane in panes], pa.float64()),
+            "minimum": pa.array([pane.minimum for pane in panes], pa.float64()),
+            "maximum": pa.array([pane.maximum for pane in panes], pa.float64()),
+            "sketch": pa.array([pane.sketch for pane in panes], pa.binary()),
+            "counts": maps([pane.counts for pane in panes], pa.uint64()),
+            "faults": maps([pane.faults for pane in panes], pa.uint64()),
+            "topic": words([pane.topic for pane in panes]),
+            "partition": pa.array([pane.partition for pane in panes], pa.int32()),
+            "first_offset": pa.array([pane.first_offset for pane in panes], pa.int64()),
+            "last_offset": pa.array([pane.last_offset for pane in panes], pa.int64()),
+        }
+    )
+
+
+def finding_rows(findings: Sequence[Finding]) -> Any:
+    """Rows of the findings table."""
+    measured = [finding.measurement for finding in findings]
+    return pa.table(
+        {
+            "model": words([finding.model for finding in findings]),
+            "model_version": words([finding.model_version for finding in findings]),
+            "category": words([finding.category for finding in findings]),
+            "alertname": words([finding.alertname for finding in findings]),
+            "segment": texts([finding.segment for finding in findings]),
+            "clock": pa.array([finding.clock for finding in findings], pa.bool_()),
+            "feature": words([measurement.feature for measurement in measured]),
+            "cleared": pa.array([measurement.cleared for measurement in measured], pa.bool_()),
+            "immediate": pa.array([measurement.immediate for measurement in measured], pa.bool_()),
+            "reason": texts([measurement.reason for measurement in measured]),
+        }
+        | _measurement_columns(measured)
+        | _span_columns([finding.span for finding in findings])
+    )
+
+
+def alert_rows(moves: Sequence[AlertMove]) -> Any:
+    """Rows of the alerts table."""
+    findings = [move.finding for move in moves]
+    return pa.table(
+        {
+            "event_id": texts([move.event_id for move in moves]),
+            "fingerprint": texts([move.fingerprint for move in moves]),
+            "model": words([finding.model for finding in findings]),
+            "model_version": words([finding.model_version for finding in findings]),
+            "alertname": _label(moves, "alertname"),
+            "severity": _label(moves, "severity"),
+            "feature": _label(moves, "feature"),
+            "segment": texts([move.labels.get("segment") for move in moves]),
+            "category": words([finding.category for finding in findings]),
+            "labels": maps([move.labels for move in moves], pa.string()),
+            "annotations": maps([move.annotations for move in moves], pa.string()),
+            "state": words([move.state.value for move in moves]),
+            "previous": words([move.previous.value if move.previous else "" for move in moves]),
+            "reason": texts([move.reason for move in moves]),
+            "published": pa.array([move.published for move in moves], pa.bool_()),
+            "starts_at": moments([move.starts_us for move in moves]),
+            "moved_at": moments([move.moved_us for move in moves]),
+            "clock": pa.array([finding.clock for finding in findings], pa.bool_()),
+        }
+        | _measurement_columns([finding.measurement for finding in findings])
+        | _span_columns([finding.span for finding in findings])
+    )
+
+
+def card_rows(card: ModelCard, *, appended_us: int) -> Any:
+    """The one row of a registration."""
+    text = card.to_json()
+    owner = card.owner
+    return pa.table(
+        {
+            "model": words([card.model]),
+            "model_version": words([card.model_version]),
+            "appended_at": moments([appended_us]),
+            "card_hash": texts([f"sha256:{hashlib.sha256(text).hexdigest()}"]),
+            "card": pa.array([text], pa.binary()),
+            "owner_team": words([owner.team if owner else ""]),
+            "owner_contact": texts([owner.contact if owner else ""]),
+            "task": words([card.task]),
+            "previous_version": texts([card.previous_version]),
+            "retrain_reason": texts([card.retrain_reason]),
+            "dataset_fingerprint": texts([card.dataset_fingerprint]),
+            "profile_hash": texts([card.profile_hash]),
+        }
+    )
+
+
+def profile_rows(profile_hash: str, content: bytes) -> Any:
+    """The one row of a profile."""
+    return pa.table(
+        {
+            "profile_hash": texts([profile_hash]),
+            "content": pa.array([content], pa.binary()),
+            "size_bytes": pa.array([len(content)], pa.uint64()),
+        }
+    )
+
+
+def _measurement_columns(measured: Sequence[Measurement]) -> dict[str, Any]:
+    """What findings and alerts both say of a measurement."""
+    columns = {
+        "check": words([measurement.check for measurement in measured]),
+        "scale": pa.array([measurement.scale for measurement in measured], pa.uint32()),
+        "verdict": words([measurement.verdict.value for measurement in measured]),
+        "n_ref": pa.array([measurement.n_ref for measurement in measured], pa.uint64()),
+        "n_cur": pa.array([measurement.n_cur for measurement in measured], pa.uint64()),
+        "values": maps([measurement.values for measurement in measured], pa.float64()),
+    }
+    for name in (
+        "statistic",
+        "effect",
+        "threshold",
+        "p_value",
+        "n_effective",
+        "smallest_visible",
+    ):
+        columns[name] = pa.array(
+            [getattr(measurement, name) for measurement in measured], pa.float64()
+        )
+    return columns
+
+
+def _span_columns(spans: Sequence[Span]) -> dict[str, Any]:
+    columns = {
+        "topic": words([span.topic for span in spans]),
+        "partition": pa.array([span.partition for span in spans], pa.int32()),
+        "started_at": moments([span.started_us for span in spans]),
+        "ended_at": moments([span.ended_us for span in spans]),
+    }
+    for name in ("first_event", "last_event", "first_offset", "last_offset"):
+        columns[name] = pa.array([getattr(span, name) for span in spans], pa.int64())
+    return columns
+
+
+def _label(moves: Sequence[AlertMove], name: str) -> Any:
+    return words([move.labels.get(name) for move in moves])
+
+
+def _lists(rows: Sequence[Sequence[str]]) -> Any:
+    ends = np.zeros(len(rows) + 1, np.int32)
+    np.cumsum([len(row) for row in rows], out=ends[1:])
+    return pa.ListArray.from_arrays(pa.array(ends), texts(list(chain.from_iterable(rows))))
+
+
+def _numbers(features: dict[str, Any]) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in features.items()
+        if isinstance(value, int | float) and abs(value) < 1e308
+    }
+
+
+def _strings(features: dict[str, Any]) -> dict[str, str]:
+    return {
+        name: value if isinstance(value, str) else str(value)
+        for name, value in features.items()
+        if isinstance(value, str) or (isinstance(value, int) and abs(value) >= 1e308)
+    }
