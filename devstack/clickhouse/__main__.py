@@ -1,4 +1,8 @@
-"""Serve one folder of data: `python -m devstack.clickhouse --port 8123 --data FOLDER --accounts FILE`."""
+"""Serve one folder of data as ClickHouse does, until SIGTERM.
+
+In: a port, the folder and the accounts file of `launch.py`. Never: data lost that a client was told
+is stored, however the process ends.
+"""
 
 import argparse
 import os
@@ -16,7 +20,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def main() -> None:
     """Parse the command line and serve until SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m devstack.clickhouse", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m devstack.clickhouse",
+        description="Serve a folder of data as ClickHouse does.",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="interface to listen on (%(default)s)")
     parser.add_argument(
         "--allow-remote", action="store_true", help="allow a --host other machines can reach"

@@ -32,11 +32,11 @@ READER = "reader"
 
 # Databases, tables, views and rows are the writer's; files, networks, functions and accounts are
 # nobody's. READ_ONLY_SYSTEM is what clients and dashboards look up.
-WRITER_GRANTS = (
+WRITER_GRANT = (
     "GRANT SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, "
     "CREATE TEMPORARY TABLE, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, SHOW TABLES, SHOW COLUMNS, "
     "SHOW DATABASES, SHOW DICTIONARIES, CHECK, dictGet, SYSTEM MERGES, SYSTEM TTL MERGES, "
-    "SYSTEM FLUSH LOGS, SYSTEM VIEWS, SYSTEM DROP CACHE ON *.*",
+    "SYSTEM FLUSH LOGS, SYSTEM VIEWS, SYSTEM DROP CACHE ON *.*"
 )
 READ_ONLY_SYSTEM = (
     "columns",
@@ -69,17 +69,27 @@ DEFAULT_SETTINGS = {
 FIXED_SETTINGS = (
     "additional_result_filter",
     "additional_table_filters",
+    "ai_function_embedding_default_credentials",
+    "ai_function_text_default_credentials",
     "allow_python_table_function",
     "dialect",
     "filter",
     "format_avro_schema_registry_url",
     "format_schema",
     "format_schema_source",
+    "format_template_resultset",
+    "format_template_row",
     "implicit_select",
+    "implicit_table_at_top_level",
     "input_format_record_errors_file_path",
+    "order",
     "output_format_schema",
     "parallel_replicas_custom_key",
+    "polyglot_dialect",
     "rename_files_after_processing",
+    "s3_base",
+    "select",
+    "sort",
     "url_base",
 )
 
@@ -88,10 +98,10 @@ def users_config() -> str:
     """The engine's `users_config`: one user, who has nothing but the two roles."""
     settings = "".join(f"<{name}>{value}</{name}>" for name, value in DEFAULT_SETTINGS.items())
     fixed = "".join(f"<{name}><const/></{name}>" for name in FIXED_SETTINGS)
-    roles = "".join(
-        f"<{role}><grants>{''.join(f'<query>{grant}</query>' for grant in grants)}</grants></{role}>"
-        for role, grants in ((WRITER, WRITER_GRANTS), (READER, READER_GRANTS))
-    )
+    roles = ""
+    for role, grants in ((WRITER, (WRITER_GRANT,)), (READER, READER_GRANTS)):
+        queries = "".join(f"<query>{grant}</query>" for grant in grants)
+        roles += f"<{role}><grants>{queries}</grants></{role}>"
     return (
         "<clickhouse>"
         f"<profiles><default>{settings}<constraints>{fixed}</constraints></default></profiles>"

@@ -6,6 +6,7 @@ chdb's `send_insert` (it reports success when the commit failed), nor any use of
 it was closed (it would hang for ever).
 """
 
+import importlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -96,13 +97,12 @@ class Engine:
         config = _write_config(data)
         # chdb reads a config.xml of the working directory even for its own start.
         os.chdir(config.parent)
-        import chdb._chdb as chdb  # a child forked after this import would hang: not at the top
-
-        self._chdb = chdb
+        # Imported here and not above: a child forked by whoever has imported it would hang.
+        self._chdb: Any = importlib.import_module("chdb._chdb")
         self._address = f"{data / 'store'}?config-file={config}"
         # While one connection is open, the engine stays up between requests.
         self._keeper = self._connect()
-        chdb.reset_signal_handlers()
+        self._chdb.reset_signal_handlers()
         self.version = self._scalar("SELECT version()")
         self.timezone = self._scalar("SELECT timezone()")
         self.table_functions = frozenset(

@@ -2,11 +2,10 @@
 
 import re
 
-UNKNOWN_FORMAT = 73
 BAD_ARGUMENTS = 36
 NOT_IMPLEMENTED = 48
 SYNTAX_ERROR = 62
-QUERY_IS_TOO_LARGE = 223
+QUERY_IS_TOO_LARGE = 229
 SESSION_NOT_FOUND = 372
 SESSION_IS_LOCKED = 373
 ACCESS_DENIED = 497
@@ -15,16 +14,19 @@ CANNOT_DECOMPRESS = 271
 UNKNOWN_EXCEPTION = 1002
 
 _TEXT = re.compile(r"Code: (\d+)\. (.*)", re.DOTALL)
+_PREFIX = re.compile(r"^DB::\w+: (Code: \d+\. DB::\w+: )*")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)\s*$")
 
 _STATUS_OF_CODES = (
     (401, {194}),
     (403, {192, 193, ACCESS_DENIED, 512, AUTHENTICATION_FAILED}),
-    (400, {6, 10, 15, 16, 25, 26, 27, 36, 38, 41, 44, 53, 62, 72, 117, 427, 676, 677}),
-    (404, {46, 47, 50, 56, 59, 60, 63, 73, 78, 81, 115, 336, 511}),
+    (400, {6, 8, 15, 25, 26, 27, 36, 37, 38, 41, 44, 53, 62, 72, 117, 123, 167, 168, 223, 321}),
+    (400, {376, 427, 441, 675, 676}),
+    (404, {46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511}),
     (413, {QUERY_IS_TOO_LARGE}),
     (501, {NOT_IMPLEMENTED}),
     (408, {159}),
+    (503, {76, 209, 439}),
 )
 
 
@@ -70,7 +72,7 @@ def from_engine(error: Exception) -> EngineError:
     name = _NAME.search(message)
     if name is not None:
         message = message[: name.start()].rstrip()
-    message = re.sub(r"^DB::\w+: ", "", message)
+    message = _PREFIX.sub("", message)
     return EngineError(int(found[1]), name[1] if name else "UNKNOWN_EXCEPTION", message)
 
 

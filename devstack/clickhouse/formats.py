@@ -7,8 +7,22 @@ a frame around all rows are sent whole.
 DEFAULT_FORMAT = "TabSeparated"
 
 STREAMED = frozenset(
-    "CSV JSONCompactEachRow JSONEachRow JSONLines JSONStringsEachRow NDJSON Native RowBinary TSKV "
-    "TSV TSVRaw TabSeparated TabSeparatedRaw Raw".split()
+    [
+        "CSV",
+        "JSONCompactEachRow",
+        "JSONEachRow",
+        "JSONLines",
+        "JSONStringsEachRow",
+        "NDJSON",
+        "Native",
+        "RowBinary",
+        "TSKV",
+        "TSV",
+        "TSVRaw",
+        "TabSeparated",
+        "TabSeparatedRaw",
+        "Raw",
+    ]
 )
 
 _BINARY = ("native", "rowbinary", "arrow", "parquet", "orc", "avro", "msgpack", "protobuf", "bson")

@@ -26,10 +26,29 @@ SESSION_TIMEOUT_MAXIMUM_S = 3_600
 
 # Parameters that speak to the transport and not to the engine.
 _TRANSPORT = frozenset(
-    "buffer_size cancel_http_readonly_queries_on_client_close client_protocol_version compress "
-    "database decompress default_format enable_http_compression http_headers_progress_interval_ms "
-    "http_zlib_compression_level password query query_id quota_key send_progress_in_http_headers "
-    "session_check session_id session_timeout stacktrace user wait_end_of_query".split()
+    [
+        "buffer_size",
+        "cancel_http_readonly_queries_on_client_close",
+        "client_protocol_version",
+        "compress",
+        "database",
+        "decompress",
+        "default_format",
+        "enable_http_compression",
+        "http_headers_progress_interval_ms",
+        "http_zlib_compression_level",
+        "password",
+        "query",
+        "query_id",
+        "quota_key",
+        "send_progress_in_http_headers",
+        "session_check",
+        "session_id",
+        "session_timeout",
+        "stacktrace",
+        "user",
+        "wait_end_of_query",
+    ]
 )
 _SETTING = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
@@ -103,7 +122,7 @@ def parse(method: str, target: str, headers: Mapping[str, str], body: bytes) -> 
         accepted_encodings=headers.get("Accept-Encoding", "")
         if _true(given.get("enable_http_compression"))
         else "",
-        read_only=method == "GET",
+        read_only=method != "POST",
     )
 
 

@@ -18,7 +18,7 @@ from devstack.clickhouse import request as requests
 from devstack.clickhouse.accounts import Account, Accounts
 from devstack.clickhouse.compression import LARGEST_BODY_BYTES, choose, compressed
 from devstack.clickhouse.engine import Connection, Engine, Result
-from devstack.clickhouse.errors import QUERY_IS_TOO_LARGE, EngineError, mid_stream
+from devstack.clickhouse.errors import BAD_ARGUMENTS, QUERY_IS_TOO_LARGE, EngineError, mid_stream
 from devstack.clickhouse.formats import STREAMED, content_type
 from devstack.clickhouse.inserts import insert
 from devstack.clickhouse.request import Request
@@ -112,6 +112,13 @@ class Handler(BaseHTTPRequestHandler):
             self._send_whole(error.http_status, headers, error.body(self.server.engine.version))
 
     def _body(self) -> bytes:
+        try:
+            return self._framed_body()
+        except ValueError as error:
+            self.close_connection = True
+            raise EngineError(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"a body's length: {error}") from None
+
+    def _framed_body(self) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             return b"".join(self._chunks())
         size_bytes = int(self.headers.get("Content-Length") or 0)
@@ -149,7 +156,7 @@ class Handler(BaseHTTPRequestHandler):
             "X-ClickHouse-Timezone": server.engine.timezone,
         }
         with server.sessions.connection(request, account) as connection:
-            if statement.kind == "READ_ONLY" and fmt in STREAMED and not request.whole:
+            if statement.reads_rows and fmt in STREAMED and not request.whole:
                 headers["X-ClickHouse-Exception-Tag"] = tag
                 headers["X-ClickHouse-Summary"] = _summary(NOTHING, started_s)
                 blocks = connection.stream(statement.sql, fmt, request.parameters)

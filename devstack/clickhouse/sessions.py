@@ -1,7 +1,8 @@
 """Connections of requests: one each, or one kept for a session.
 
-In: a request and its account. Out: a connection with the request's database and settings applied. A
-session keeps what SET, USE and temporary tables did; settings in a URL hold for their request alone.
+In: a request and its account. Out: a connection with the request's database and settings applied.
+A session keeps what SET, USE and temporary tables did; settings in a URL hold for their request
+alone.
 """
 
 import threading

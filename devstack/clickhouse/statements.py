@@ -1,9 +1,9 @@
 """What a statement is, and whether it may run at all.
 
-In: the bytes of a statement, with the rows of an INSERT behind it. Out: a `Statement`: its canonical
-text, its output format, its rows. Refused for every account is what the engine would let through
-although it reaches beyond its own tables: reading files by a scalar function, writing files by
-INTO OUTFILE, client-named INFILE, changing roles, ending others' queries.
+In: the bytes of a statement, with the rows of an INSERT behind it. Out: a `Statement`: its
+canonical text, its output format, its rows. Refused for every account is what the engine would let
+through although it reaches beyond its own tables: reading files by a scalar function, writing files
+by INTO OUTFILE, client-named INFILE, changing roles, ending others' queries.
 
 Refusals look at the text that the engine's own formatter writes, which is also the text that runs:
 comments, odd quotes and escapes are gone before anything is decided.
@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from devstack.clickhouse.engine import Engine
 from devstack.clickhouse.errors import (
@@ -28,12 +29,39 @@ CACHED_CHARS = 10_000
 # Table functions that make rows or read the engine's own tables. Every other one reaches a file, a
 # network or a program.
 _OWN_TABLE_FUNCTIONS = frozenset(
-    "dictionary format fuzzjson generate_series generaterandom generateseries input loop merge "
-    "mergetreeindex mergetreeprojection null numbers numbers_mt primes sqlstandardvalues values "
-    "view viewexplain viewifpermitted zeros zeros_mt".split()
+    [
+        "dictionary",
+        "format",
+        "fuzzjson",
+        "generate_series",
+        "generaterandom",
+        "generateseries",
+        "input",
+        "loop",
+        "merge",
+        "mergetreeindex",
+        "mergetreeprojection",
+        "null",
+        "numbers",
+        "numbers_mt",
+        "primes",
+        "sqlstandardvalues",
+        "values",
+        "view",
+        "viewexplain",
+        "viewifpermitted",
+        "zeros",
+        "zeros_mt",
+    ]
 )
-_SCALAR_REACHING_OUT = re.compile(r"file|filesystem\w*|ai[a-z]+|getclienthttpheader|getmacro")
+_SCALAR_REACHING_OUT = re.compile(r"file|filesystem\w*|ai[a-z]+|getclienthttpheader|getmacro|disk")
+# Table and database engines that keep their data in the data folder.
+_OWN_ENGINES = re.compile(
+    r"(replacing|summing|aggregating|collapsing|versionedcollapsing|coalescing)?mergetree"
+    r"|memory|log|tinylog|stripelog|null|set|join|buffer|merge|alias|atomic"
+)
 _CONTROL_ALLOWED = ("SET", "USE", "SYSTEM")
+_TEMPORARY_TABLE = (["CREATE", "TEMPORARY"], ["DROP", "TEMPORARY"])
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -87,8 +115,13 @@ class Statement:
 
     @property
     def keyword(self) -> str:
-        """The first word, in capitals."""
-        return self.sql.split(None, 1)[0].upper()
+        """The first word."""
+        return self.sql.split(None, 1)[0]
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether it is a SELECT, whose answer the engine can give block by block."""
+        return self.kind == "READ_ONLY" and self.keyword in ("SELECT", "WITH")
 
 
 def tokens(canonical: str) -> list[Token]:
@@ -151,19 +184,30 @@ class Statements:
             return "FROM INFILE"
         if first == "SET" and words[1:2] in (["ROLE"], ["DEFAULT"]):
             return "SET ROLE"
-        if kind == "CONTROL" and first not in _CONTROL_ALLOWED:
+        allowed = first in _CONTROL_ALLOWED or words[:2] in _TEMPORARY_TABLE
+        if kind == "CONTROL" and not allowed:
             return first
         for token, after in zip(found, [*found[1:], None], strict=True):
             called = after is not None and after.text == "("
             if called and self._reaches_out(token.name):
                 return f"{token.text}(), which reaches outside the database,"
-        for token, before in zip(found[1:], found, strict=False):
+        for before, token in pairwise(found):
             if before.text == "APPLY" and self._reaches_out(token.name):
                 return f"APPLY {token.text}"
+        if first in ("CREATE", "REPLACE", "ALTER"):
+            return _foreign_engine(found)
         return None
 
     def _reaches_out(self, name: str) -> bool:
         return name in self._refused_functions or bool(_SCALAR_REACHING_OUT.fullmatch(name))
+
+
+def _foreign_engine(found: Sequence[Token]) -> str | None:
+    for word, sign, engine in zip(found, found[1:], found[2:], strict=False):
+        is_engine = word.text == "ENGINE" and sign.text == "=" and bool(engine.name)
+        if is_engine and not _OWN_ENGINES.fullmatch(engine.name):
+            return f"ENGINE = {engine.text}"
+    return None
 
 
 def split_insert(text: bytes) -> tuple[bytes, bytes | None]:
@@ -235,7 +279,7 @@ def _clause(canonical: str) -> int:
 def _output_format(found: Sequence[Token]) -> str | None:
     depth = 0
     fmt = None
-    for token, after in zip(found, found[1:], strict=False):
+    for token, after in pairwise(found):
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth == 0 and token.kind == "word" and token.text == "FORMAT" and after.kind == "word":
             fmt = after.text

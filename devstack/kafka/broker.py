@@ -69,7 +69,7 @@ def prepare(config: Path, data: Path, port: int, controller_port: int) -> None:
     data.mkdir(parents=True, exist_ok=True)
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     # Compiled code is not worth its compilation in a program that runs for a second.
-    command = _java("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC") + ["kafka.tools.StorageTool"]
+    command = [*_java("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"), "kafka.tools.StorageTool"]
     command += ["format", "--cluster-id", cluster_id, "--config", str(config)]
     try:
         answer = subprocess.run(
