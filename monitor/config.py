@@ -19,7 +19,8 @@ from pydantic_settings import (
 
 from monitor.errors import ConfigError
 
-DEFAULT_FILE = Path("plumbline.yaml")
+DEFAULT_FILES = (Path("plumbline.yaml"), Path(".plumbline/stack/settings.yaml"))
+"""Read in this order: your settings, else those of the local stack started from this folder."""
 ENV_PREFIX = "PLUMBLINE_"
 ENV_DELIMITER = "__"
 
@@ -139,21 +140,16 @@ class Settings(BaseSettings):
 
 
 def load_settings(file: Path | None = None) -> Settings:
-    """Read the settings; `file` overrides `PLUMBLINE_CONFIG`, which overrides ./plumbline.yaml.
+    """Read the settings; `file` overrides `PLUMBLINE_CONFIG`, which overrides DEFAULT_FILES.
 
     Raises ConfigError naming key, value and fix.
     """
-    named = file or (
-        Path(os.environ["PLUMBLINE_CONFIG"]) if "PLUMBLINE_CONFIG" in os.environ else None
-    )
-    path = named or DEFAULT_FILE
-    values: dict[str, Any] = {}
-    if path.exists():
-        values = _read_yaml(path)
-    elif named is not None:
-        raise ConfigError(
-            f"settings file {path} does not exist: create it or name another with --config"
-        )
+    variable = os.environ.get("PLUMBLINE_CONFIG")
+    named = file or (Path(variable) if variable else None)
+    if named is not None and not named.exists():
+        raise ConfigError(f"settings file {named} does not exist: create it or name another one")
+    path = named or next((known for known in DEFAULT_FILES if known.exists()), DEFAULT_FILES[0])
+    values = _read_yaml(path) if path.exists() else {}
     try:
         return Settings(**values)
     except ValidationError as error:

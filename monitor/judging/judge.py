@@ -74,10 +74,9 @@ class Judge:
         open_states = (AlertState.FIRING, AlertState.RECOVERING)
         return sum(life.state in open_states for life in self._lives.values())
 
-    def forget(self, models: Iterable[str]) -> None:
-        """Drop what is kept of `models`: their partitions belong to another worker now."""
-        gone = set(models)
-        self._lives = {key: life for key, life in self._lives.items() if key[1] not in gone}
+    def forget(self) -> None:
+        """Drop every alert, for a new beginning."""
+        self._lives.clear()
 
     def state(self, model: str) -> list[Any]:
         """The open alerts of one model as plain values, for the state topic."""

@@ -2,14 +2,9 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from monitor.events import Float64, Int64
 from monitor.findings import Span
-
-Codes = NDArray[np.uint16]
-"""Shape (columns, events): see `monitor.sketches`."""
+from monitor.sketches.codes import Codes
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import numpy as np
 
 from monitor.events import Float64, Int64
 from monitor.findings import Span
-from monitor.windows.panes import Chunk, Codes, Pane, Window, join_spans
+from monitor.sketches.codes import Codes
+from monitor.windows.panes import Chunk, Pane, Window, join_spans
 
 LOOKS_PER_WINDOW = 4
 """A window of W events is tested every W / 4 events."""

@@ -1,0 +1,157 @@
+"""The model versions that this worker watches: their cards, references, streams and batteries.
+
+In: cards as they come, profiles on a version's first event. Out: one `VersionMonitor` per active
+version. Never: the network itself; profiles come through a port that storage fills.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from monitor.checks.stopped import allowed_silence_minutes
+from monitor.detectors.battery import Battery
+from monitor.errors import ProfileError
+from monitor.events import Float64, PredictionColumns
+from monitor.judging.judge import Policy
+from monitor.sketches.codes import Codes
+from monitor.sketches.number import NumberReference
+from monitor.sketches.profile import Profile
+from monitor.windows.duplicates import RecentIds
+from monitor.windows.stream import WindowedStream
+from schemas import ModelCard
+
+VersionKey = tuple[str, str]
+"""(model, model version)."""
+
+ProfileLoader = Callable[[str], bytes | None]
+"""Profile hash to its bytes; None where the store has none. Raises StorageError."""
+
+
+@dataclass(slots=True)
+class VersionMonitor:
+    """Everything that is kept of one active model version."""
+
+    card: ModelCard
+    profile: Profile
+    battery: Battery
+    stream: WindowedStream
+    policy: Policy
+    number_columns: tuple[str, ...]
+    allowed_silence_minutes: float
+    faults: deque[tuple[int, str, str]] = field(default_factory=deque)
+    """(event index, feature, reason) of the open pane."""
+
+    @classmethod
+    def build(cls, card: ModelCard, profile: Profile) -> "VersionMonitor":
+        """Begin watching a version from its first event."""
+        battery = Battery(profile, card.monitoring)
+        smallest = min(battery.scales, default=0)
+        return cls(
+            card=card,
+            profile=profile,
+            battery=battery,
+            stream=WindowedStream(card.monitoring.pane_events, battery.scales),
+            policy=Policy.of(card, smallest),
+            number_columns=tuple(
+                column.name for column in profile.columns if isinstance(column, NumberReference)
+            ),
+            allowed_silence_minutes=allowed_silence_minutes(
+                profile.longest_gap_us, card.monitoring.stopped_after_minutes
+            ),
+        )
+
+    def encode(self, columns: PredictionColumns) -> tuple[Codes, Float64]:
+        """Codes (columns, n) and raw numbers (number columns, n) of a batch."""
+        n = len(columns)
+        codes = self.profile.encode(columns.numbers, columns.categories, n)
+        absent = np.full(n, np.nan)
+        values = np.array(
+            [columns.numbers.get(name, absent) for name in self.number_columns], np.float64
+        ).reshape(len(self.number_columns), n)
+        return codes, values
+
+    def faults_until(self, last_event: int) -> list[tuple[str, str]]:
+        """Take out the (feature, reason) of every fault up to an event."""
+        taken = []
+        while self.faults and self.faults[0][0] <= last_event:
+            _, feature, reason = self.faults.popleft()
+            taken.append((feature, reason))
+        return taken
+
+
+class Roster:
+    """Cards by model version, and a monitor for each version that has sent events."""
+
+    def __init__(self, load_profile: ProfileLoader, duplicate_memory: int) -> None:
+        self._load_profile = load_profile
+        self._duplicate_memory = duplicate_memory
+        self._cards: dict[VersionKey, ModelCard] = {}
+        self._monitors: dict[VersionKey, VersionMonitor] = {}
+        self._recent: dict[str, RecentIds] = {}
+
+    def put(self, card: ModelCard) -> bool:
+        """Take a card; True if it changes what is known. Windows restart if the tests change."""
+        key = (card.model, card.model_version)
+        known = self._cards.get(key)
+        if known == card:
+            return False
+        self._cards[key] = card
+        monitor = self._monitors.get(key)
+        if monitor is not None:
+            same_tests = (
+                monitor.card.profile_hash == card.profile_hash
+                and monitor.card.monitoring == card.monitoring
+            )
+            if same_tests:
+                monitor.card = card
+                monitor.policy = Policy.of(card, min(monitor.battery.scales, default=0))
+            else:
+                del self._monitors[key]
+        return True
+
+    def card(self, model: str, version: str) -> ModelCard | None:
+        """The card of a version, if it is registered."""
+        return self._cards.get((model, version))
+
+    def monitor(self, model: str, version: str) -> VersionMonitor | None:
+        """The monitor of a version, made on its first event.
+
+        None where there is no card, or the card names no profile. Raises ProfileError where the
+        profile that the card names is missing or unreadable, StorageError where it cannot be asked.
+        """
+        key = (model, version)
+        monitor = self._monitors.get(key)
+        if monitor is None:
+            card = self._cards.get(key)
+            if card is None or card.profile_hash is None:
+                return None
+            raw = self._load_profile(card.profile_hash)
+            if raw is None:
+                raise ProfileError(
+                    f"profile {card.profile_hash} of {model} {version} is not in ClickHouse: "
+                    "register the version again with `plumbline register`"
+                )
+            monitor = self._monitors[key] = VersionMonitor.build(card, Profile.from_bytes(raw))
+        return monitor
+
+    def recent(self, model: str) -> RecentIds:
+        """The memory of a model's last event ids."""
+        memory = self._recent.get(model)
+        if memory is None:
+            memory = self._recent[model] = RecentIds(self._duplicate_memory)
+        return memory
+
+    def active(self) -> Mapping[VersionKey, VersionMonitor]:
+        """The versions that have sent events."""
+        return self._monitors
+
+    def cards(self) -> Mapping[VersionKey, ModelCard]:
+        """All registered versions."""
+        return self._cards
+
+    def forget(self) -> None:
+        """Drop every stream, for a new beginning; the cards stay."""
+        self._monitors.clear()
+        self._recent.clear()

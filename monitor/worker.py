@@ -1,0 +1,199 @@
+"""The long-running consumer: feeds the pipeline from Kafka and commits what it makes.
+
+In: settings. Out: a loop that ends when told to. Never: an event lost because something was away;
+it pauses, keeps its place in the group, and says so.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from monitor.broker import Partition
+from monitor.clock import Clock
+from monitor.config import Settings
+from monitor.errors import BrokerError, FencedError, PlumblineError, StorageError
+from monitor.events import Record
+from monitor.intake.follower import CardFollower
+from monitor.intake.kafka import KafkaSource
+from monitor.judging.judge import Judge
+from monitor.pipeline import Pipeline
+from monitor.publishing.kafka import KafkaPublisher
+from monitor.roster import Roster
+from monitor.storage.clickhouse import ClickHouseStore
+from monitor.telemetry import Telemetry
+from monitor.validation.card import parse_card
+from monitor.validation.validator import Validator
+
+POLL_MS = 100
+FIRST_RETRY_MS = 100
+LONGEST_RETRY_MS = 5_000
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """One worker slot of the consumer group."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        topics = settings.kafka.topics
+        self._settings = settings
+        self._clock = clock
+        self.telemetry = Telemetry(clock)
+        self._store = ClickHouseStore(settings.clickhouse)
+        self._publisher = KafkaPublisher(settings.kafka, settings.worker.slot)
+        self.pipeline = Pipeline(
+            validator=Validator(settings.limits, topics.predictions, topics.labels),
+            roster=Roster(self._store.load_profile, settings.worker.duplicate_memory),
+            judge=Judge(),
+            store=self._store,
+            publisher=self._publisher,
+            topics=topics,
+            clock=clock,
+            telemetry=self.telemetry,
+            unregistered_limit=settings.limits.unregistered_models,
+        )
+        self._source = KafkaSource(
+            settings,
+            on_assigned=self._assigned,
+            on_revoked=self._commit,
+            on_lost=self._lost,
+        )
+        self._cards: CardFollower | None = None
+        self._last_commit_s = clock.monotonic_s()
+        self._last_tick_s = clock.monotonic_s()
+        self._beginnings = 0
+        """How often the partitions were handed out anew: a batch in hand is void then."""
+        self.problem = ""
+        """What keeps the worker from its work now, in words; empty while all is well."""
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Work until `stopping()`; then commit what was taken and leave.
+
+        Raises the errors that nobody but a person can mend: ConfigError, another process in this
+        slot. All others are waited out.
+        """
+        try:
+            if not self._patiently(self._open, stopping):
+                return
+            while not stopping():
+                self._patiently(self._turn, stopping)
+            self._patiently(self._commit, lambda: True)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Leave the group and let go of every connection."""
+        self._source.close()
+        self._publisher.close()
+        if self._cards is not None:
+            self._cards.close()
+        self._store.close()
+
+    def _open(self) -> None:
+        self._publisher.open()
+        if self._cards is None:
+            self._cards = CardFollower(self._settings.kafka)
+        for record in self._cards.read_all():
+            self._take_card(record.value)
+
+    def _turn(self) -> None:
+        if self._cards is not None:
+            for record in self._cards.poll():
+                self._take_card(record.value)
+        if self.pipeline.commit_pending:
+            self._commit()
+        records = self._source.poll(POLL_MS)
+        self.problem = self._source.problem
+        if records:
+            self.telemetry.received("intake", len(records))
+            self._take(records)
+        now_s = self._clock.monotonic_s()
+        worker = self._settings.worker
+        if now_s - self._last_tick_s >= worker.tick_interval_ms / 1_000:
+            self._last_tick_s = now_s
+            self.pipeline.on_tick()
+            self.telemetry.lag_events.set(sum(self._source.lag().values()))
+        due = now_s - self._last_commit_s >= worker.commit_interval_ms / 1_000
+        if due or self.pipeline.pending_events >= worker.commit_events:
+            self._commit()
+
+    def _take_card(self, value: bytes | None) -> None:
+        if value is None:
+            return
+        card = parse_card(value)
+        if isinstance(card, str):
+            self.telemetry.dropped("intake", "bad_card")
+            log.error("a record on %s is no card: %s", self._settings.kafka.topics.models, card)
+        else:
+            self.pipeline.on_card(card)
+
+    def _commit(self) -> None:
+        self._last_commit_s = self._clock.monotonic_s()
+        membership = self._source.membership
+        if membership is not None and self.pipeline.has_work:
+            self.pipeline.commit(self._source.positions(), membership)
+
+    def _assigned(self, starts: Mapping[Partition, int]) -> None:
+        topics = self._settings.kafka.topics
+        log.info("assigned %s", sorted(starts.items()))
+        self._beginnings += 1
+        self.pipeline.restore(
+            [self._store.stored_until(topic) for topic in (topics.predictions, topics.labels)]
+        )
+
+    def _lost(self) -> None:
+        self._beginnings += 1
+        self.pipeline.restore(())
+
+    def _take(self, records: Sequence[Record]) -> None:
+        """Hand on a batch, however long its profile cannot be read; unless it is lost meanwhile."""
+        wait_ms = FIRST_RETRY_MS
+        beginning = self._beginnings
+        while beginning == self._beginnings:
+            try:
+                self.pipeline.on_batch(records)
+            except StorageError as error:
+                if not error.retryable:
+                    raise
+                wait_ms = self._wait_out(error, wait_ms)
+            else:
+                self.telemetry.emitted("intake", len(records))
+                return
+        self.telemetry.dropped("intake", "partition_lost", len(records))
+
+    def _patiently(self, step: Callable[[], None], stopping: Callable[[], bool]) -> bool:
+        """Run a step until it succeeds; False if told to stop before it did."""
+        wait_ms = FIRST_RETRY_MS
+        while True:
+            try:
+                step()
+            except FencedError as error:
+                if not error.retryable:
+                    raise
+                log.warning("%s", error)
+                self._source.rejoin()
+                return True
+            except (BrokerError, StorageError) as error:
+                if not error.retryable:
+                    raise
+                wait_ms = self._wait_out(error, wait_ms)
+            else:
+                return True
+            if stopping():
+                return False
+
+    def _wait_out(self, error: PlumblineError, wait_ms: int) -> int:
+        """Pause the flow, keep the membership by polling, and say what is wrong."""
+        self.problem = str(error)
+        self.telemetry.errors.labels(type(error).__name__).inc()
+        log.warning("waiting %d ms: %s", wait_ms, error)
+        self._source.pause()
+        until_s = self._clock.monotonic_s() + wait_ms / 1_000
+        while (left_s := until_s - self._clock.monotonic_s()) > 0:
+            try:
+                self._source.poll(int(left_s * 1_000) + 1)
+            except (BrokerError, StorageError) as again:
+                log.warning("still waiting: %s", again)
+                threading.Event().wait(left_s)
+        self._source.resume()
+        return min(2 * wait_ms, LONGEST_RETRY_MS)
