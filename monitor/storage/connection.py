@@ -23,6 +23,12 @@ CONNECT_TIMEOUT_S: Final = 5
 ANSWER_TIMEOUT_S: Final = 30
 QUERY_TIMEOUT_S: Final = 25
 """The server gives up on a query before the client does."""
+_SERVER_SETTINGS: Final = {
+    "async_insert": 0,  # buffered, an insert would share its fate with others
+    "max_execution_time": QUERY_TIMEOUT_S,
+    # Repeats of a row lie in one partition of a table, so FINAL need not look across them.
+    "do_not_merge_across_partitions_select_final": 1,
+}
 _MESSAGE_CHARS: Final = 500
 _RETRY_PAUSE_S: Final = 0.2
 
@@ -151,8 +157,7 @@ class Connection:
                 tz_mode="aware",
                 client_name="plumbline",
                 show_clickhouse_errors="scrub",
-                # Buffered inserts would answer later and hide which batch failed.
-                settings={"async_insert": 0, "max_execution_time": QUERY_TIMEOUT_S},
+                settings=_SERVER_SETTINGS,
             )
             self._live.database = settings.database
         return self._live

@@ -1,0 +1,125 @@
+"""A store in memory, with the contract of the real one: for backtests and tests.
+
+In: the rows of a commit. Out: the same rows, as the same tables. Never: a file, a network.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+
+from monitor.alerts import AlertMove
+from monitor.clock import to_us
+from monitor.errors import StorageError
+from monitor.storage.clickhouse import MONTHLY_TABLES, batch_tables
+from monitor.storage.store import StoreBatch, StoredUntil, Watermark
+from monitor.storage.tables import alert_rows, card_rows
+from schemas import ModelCard
+
+KEYS: Final = {
+    "predictions": ("model", "occurred_at", "topic", "partition", "offset"),
+    "labels": ("model", "event_id", "request_id", "topic", "partition", "offset"),
+    "rejections": ("topic", "partition", "offset"),
+    "pane_summaries": (
+        "model",
+        "model_version",
+        "column",
+        "started_at",
+        "pane",
+        "topic",
+        "partition",
+        "first_offset",
+    ),
+    "findings": (
+        "model",
+        "alertname",
+        "feature",
+        "ended_at",
+        "model_version",
+        "segment",
+        "check",
+        "scale",
+        "first_event",
+        "topic",
+        "partition",
+        "first_offset",
+        "last_offset",
+    ),
+    "alerts": ("model", "fingerprint", "event_id"),
+    "cards": ("model", "model_version", "appended_at", "card_hash"),
+}
+"""By what a repeated row is recognised: the sorting keys of the tables."""
+
+
+class MemoryStore:
+    """Rows in memory. `refusals` are raised first, one a call: a store that is away.
+
+    >>> store = MemoryStore()
+    >>> store.store(StoreBatch())
+    >>> store.rows("predictions")
+    []
+    """
+
+    def __init__(self) -> None:
+        self.refusals: deque[StorageError] = deque()
+        self._tables: dict[str, list[Any]] = {table: [] for table in KEYS}
+        self._profiles: dict[str, bytes] = {}
+
+    def store(self, batch: StoreBatch) -> None:
+        """Step 1 of a commit."""
+        self._refuse()
+        for table, rows in batch_tables(batch):
+            self._tables[table].append(rows)
+
+    def store_alerts(self, moves: Sequence[AlertMove]) -> None:
+        """Step 3 of a commit."""
+        self._refuse()
+        if moves:
+            self._tables["alerts"].append(alert_rows(moves))
+
+    def stored_until(self, topic: str) -> StoredUntil:
+        """How far the rows of a topic are stored."""
+        self._refuse()
+        marks: dict[str, dict[int, Watermark]] = {table: {} for table in MONTHLY_TABLES}
+        for table, found in marks.items():
+            for row in self.rows(table):
+                if row["topic"] == topic:
+                    last = found.get(row["partition"], Watermark(row["offset"], 0))
+                    found[row["partition"]] = Watermark(
+                        max(last.offset, row["offset"]),
+                        max(last.appended_us, to_us(row["appended_at"])),
+                    )
+        return StoredUntil(topic, **marks)
+
+    def save_card(self, card: ModelCard, *, appended_us: int) -> None:
+        """Keep a registration."""
+        self._refuse()
+        self._tables["cards"].append(card_rows(card, appended_us=appended_us))
+
+    def save_profile(self, profile_hash: str, content: bytes) -> None:
+        """Keep a reference profile."""
+        self._refuse()
+        self._profiles.setdefault(profile_hash, content)
+
+    def load_profile(self, profile_hash: str) -> bytes | None:
+        """A reference profile, or None when there is none of this address."""
+        self._refuse()
+        return self._profiles.get(profile_hash)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """The rows of a table, repeats collapsed, in the order of its key."""
+        found: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for rows in self._tables[table]:
+            maps = [name for name in rows.schema.names if pa.types.is_map(rows[name].type)]
+            for row in rows.to_pylist():
+                row.update({name: dict(row[name]) for name in maps})
+                found[tuple(row[name] for name in KEYS[table])] = row
+        return [found[key] for key in sorted(found)]
+
+    def _refuse(self) -> None:
+        if self.refusals:
+            raise self.refusals.popleft()

@@ -1,0 +1,274 @@
+"""Named questions to the database: what summaries, pages, `doctor` and audits ask.
+
+In: a connection (of the reader's account) and values. Out: rows as dictionaries.
+Never: a value formatted into SQL: every one is a `{name:Type}` parameter, bound by the server.
+
+Repeats of a row collapse in merges, which may come late; so each question reads FINAL or counts
+in a way that a repeat cannot change. Months are text, as in 2013-03.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from monitor.storage.connection import Connection
+
+_PARAMETER: Final = re.compile(r"\{(\w+):")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question; `binary` are the columns that come back as bytes."""
+
+    name: str
+    purpose: str
+    sql: str
+    binary: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """Names of the values that it needs.
+
+        >>> sorted(EVENT_BY_ID.parameters)
+        ['event_id', 'model']
+        """
+        return frozenset(_PARAMETER.findall(self.sql))
+
+
+def ask(
+    connection: Connection, query: Query, parameters: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The answer's rows. Times may be given as aware datetimes."""
+    given = {name: _bound(value) for name, value in (parameters or {}).items()}
+    if given.keys() != query.parameters:
+        raise ValueError(
+            f"query {query.name} takes {sorted(query.parameters)}, got {sorted(given)}"
+        )
+    return connection.query(query.sql, given, binary=query.binary)
+
+
+def _bound(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return value
+
+
+EVENTS_BY_MODEL = Query(
+    "events_by_model",
+    "Stored events of each model version, with the first and last event time.",
+    """
+SELECT model, model_version, count() AS events, countIf(repeated) AS repeated,
+    countIf(NOT registered) AS unregistered, countIf(notEmpty(faults)) AS with_faults,
+    min(occurred_at) AS first_at, max(occurred_at) AS last_at
+FROM predictions FINAL
+GROUP BY model, model_version
+ORDER BY model, model_version
+""",
+)
+
+EVENTS_BY_MONTH = Query(
+    "events_by_month",
+    "Stored events of each model version by month of event time.",
+    """
+SELECT model, model_version, formatDateTime(occurred_at, '%Y-%m') AS month, count() AS events,
+    avg(score) AS mean_score
+FROM predictions FINAL
+GROUP BY model, model_version, month
+ORDER BY model, model_version, month
+""",
+)
+
+STORED_BY_TOPIC = Query(
+    "stored_by_topic",
+    "Records of each topic by the table that they are in: what reconciles with the producer.",
+    """
+SELECT topic, source, sum(records) AS records
+FROM
+(
+    SELECT topic, 'predictions' AS source, count() AS records FROM predictions FINAL GROUP BY topic
+    UNION ALL
+    SELECT topic, 'labels', count() FROM labels FINAL GROUP BY topic
+    UNION ALL
+    SELECT topic, 'rejections', count() FROM rejections FINAL GROUP BY topic
+)
+GROUP BY topic, source
+ORDER BY topic, source
+""",
+)
+
+LABELS_BY_MODEL = Query(
+    "labels_by_model",
+    "Stored labels of each model.",
+    """
+SELECT model, count() AS labels, min(observed_at) AS first_at, max(observed_at) AS last_at
+FROM labels FINAL
+GROUP BY model
+ORDER BY model
+""",
+)
+
+REJECTIONS_BY_REASON = Query(
+    "rejections_by_reason",
+    "Refused records by topic and first reason.",
+    """
+SELECT topic, reasons[1] AS reason, count() AS records, min(appended_at) AS first_at,
+    max(appended_at) AS last_at
+FROM rejections FINAL
+GROUP BY topic, reason
+ORDER BY records DESC, topic, reason
+""",
+)
+
+FAULTS_BY_FEATURE = Query(
+    "faults_by_feature",
+    "Value faults of a model's kept events by feature, reason and month.",
+    """
+SELECT fault.1 AS feature, fault.2 AS reason, formatDateTime(occurred_at, '%Y-%m') AS month,
+    count() AS events
+FROM predictions FINAL
+ARRAY JOIN CAST(faults AS Array(Tuple(String, String))) AS fault
+WHERE model = {model:String}
+GROUP BY feature, reason, month
+ORDER BY feature, reason, month
+""",
+)
+
+ALERT_MOVES = Query(
+    "alert_moves",
+    "The published moves of a model's alerts in order of time.",
+    """
+SELECT event_id, fingerprint, model_version, alertname, severity, feature, segment, category,
+    state, previous, reason, starts_at, moved_at, check, scale, effect, threshold, annotations,
+    values, topic, partition, first_offset, last_offset
+FROM alerts FINAL
+WHERE model = {model:String} AND published
+    AND moved_at >= {since:DateTime64(6, 'UTC')} AND moved_at < {until:DateTime64(6, 'UTC')}
+ORDER BY moved_at, last_offset, event_id
+""",
+)
+
+ALERTS_BY_MONTH = Query(
+    "alerts_by_month",
+    "How often each alert fired and was resolved, by month of event time.",
+    """
+SELECT model, formatDateTime(moved_at, '%Y-%m') AS month, alertname, feature, severity,
+    countIf(state = 'firing' AND previous != 'recovering') AS fired,
+    countIf(state = 'resolved') AS resolved, max(effect) AS max_effect
+FROM alerts FINAL
+WHERE published
+GROUP BY model, month, alertname, feature, severity
+ORDER BY model, month, alertname, feature
+""",
+)
+
+FIRING_ALERTS = Query(
+    "firing_alerts",
+    "Alerts that are open now, the newest first.",
+    """
+SELECT model, model_version, alertname, severity, feature, segment, state, reason, effect,
+    threshold, starts_at, moved_at, annotations, fingerprint
+FROM current_alerts
+WHERE state IN ('firing', 'recovering', 'stale')
+ORDER BY moved_at DESC, fingerprint
+""",
+)
+
+FINDINGS_BY_MONTH = Query(
+    "findings_by_month",
+    "What was measured of each column by month: looks, looks that saw drift, largest effect.",
+    """
+SELECT model, formatDateTime(ended_at, '%Y-%m') AS month, feature, check, scale, count() AS looks,
+    countIf(verdict = 'drift') AS drift, countIf(verdict = 'cannot_tell') AS cannot_tell,
+    max(effect) AS max_effect, any(threshold) AS threshold
+FROM findings FINAL
+GROUP BY model, month, feature, check, scale
+ORDER BY model, month, feature, check, scale
+""",
+)
+
+FINDINGS_OF_FEATURE = Query(
+    "findings_of_feature",
+    "Every measurement of one column between two event times.",
+    """
+SELECT model_version, check, scale, verdict, statistic, effect, threshold, p_value, n_ref, n_cur,
+    n_effective, smallest_visible, reason, started_at, ended_at, first_offset, last_offset
+FROM findings FINAL
+WHERE model = {model:String} AND feature = {feature:String}
+    AND ended_at >= {since:DateTime64(6, 'UTC')} AND ended_at < {until:DateTime64(6, 'UTC')}
+ORDER BY ended_at, scale, check
+""",
+)
+
+EVENT_BY_ID = Query(
+    "event_by_id",
+    "One prediction as logged, resends included.",
+    """
+SELECT *
+FROM predictions
+WHERE model = {model:String} AND event_id = {event_id:String}
+ORDER BY appended_at, offset
+LIMIT 1 BY topic, partition, offset
+LIMIT 100
+""",
+)
+
+LABELS_OF_EVENT = Query(
+    "labels_of_event",
+    "The labels that came for one prediction, the last one first.",
+    """
+SELECT label, label_number, observed_at, appended_at, event_id, request_id
+FROM labels
+WHERE model = {model:String}
+    AND ((event_id = {event_id:String} AND event_id != '')
+        OR (request_id = {request_id:String} AND request_id != ''))
+ORDER BY appended_at DESC, offset DESC
+LIMIT 1 BY topic, partition, offset
+LIMIT 100
+""",
+)
+
+LAST_EVENTS = Query(
+    "last_events",
+    "The newest predictions of a model by event time.",
+    """
+SELECT event_id, model_version, occurred_at, prediction, score, status, numbers, strings, faults
+FROM predictions
+WHERE model = {model:String}
+ORDER BY occurred_at DESC, topic, partition, offset
+LIMIT 1 BY topic, partition, offset
+LIMIT {limit:UInt32}
+""",
+)
+
+CARDS_OF_MODEL = Query(
+    "cards_of_model",
+    "Every registration of a model, the newest first: who owned it, against what it was tested.",
+    """
+SELECT model_version, appended_at, card_hash, owner_team, owner_contact, task, previous_version,
+    retrain_reason, dataset_fingerprint, profile_hash, card
+FROM cards FINAL
+WHERE model = {model:String}
+ORDER BY appended_at DESC, model_version
+""",
+)
+
+ALL: Final[tuple[Query, ...]] = (
+    EVENTS_BY_MODEL,
+    EVENTS_BY_MONTH,
+    STORED_BY_TOPIC,
+    LABELS_BY_MODEL,
+    REJECTIONS_BY_REASON,
+    FAULTS_BY_FEATURE,
+    ALERT_MOVES,
+    ALERTS_BY_MONTH,
+    FIRING_ALERTS,
+    FINDINGS_BY_MONTH,
+    FINDINGS_OF_FEATURE,
+    EVENT_BY_ID,
+    LABELS_OF_EVENT,
+    LAST_EVENTS,
+    CARDS_OF_MODEL,
+)
+"""Every question, for tests and documentation."""
