@@ -23,6 +23,9 @@ from pydantic_core import CoreSchema, core_schema
 SCHEMA_VERSION: Final = "1.0"
 """Version of every contract in this package, `major.minor`."""
 
+SENT_AT_HEADER: Final = "plumbline-sent-at"
+"""Kafka header of a replay: the simulated send time, microseconds since 1970 in ASCII digits."""
+
 MAX_ID_CHARS: Final = 200
 MAX_NAME_CHARS: Final = 128
 

@@ -1,1 +1,6 @@
-"""Step 2: records become columns, rejections and faults."""
+"""Step 2, validated: records -> columns of predictions and labels, and rejections with reasons."""
+
+from monitor.validation.columns import ColumnLayout, ColumnReader, Columns, column_layout
+from monitor.validation.validator import Validator
+
+__all__ = ["ColumnLayout", "ColumnReader", "Columns", "Validator", "column_layout"]

@@ -1,0 +1,174 @@
+"""Events of one model version -> the columns that are tested, and the faults of their values.
+
+In: validated events (dicts with `features`, `prediction` and maybe `score`) and the model card.
+Out: `Columns`: number columns (float64, NaN where there is no usable value), category columns
+(None there), and a `Fault` for every value that breaks its spec. Never: an event dropped or a
+value guessed. Profiling reads reference files through the same reader, so that the reference and
+the stream cannot differ in what they call a value.
+
+The rules are those of `schemas.values`; what most values are is checked by whole columns here,
+every other value one by one there.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from monitor.events import Fault, Float64, Int64
+from monitor.validation.values import (
+    MISSING,
+    RawColumn,
+    read_categories,
+    read_numbers,
+    shown_value,
+    storable,
+)
+from schemas.model import FeatureSpec, ModelCard
+from schemas.values import MAX_STRING_CHARS, class_text, value_fault
+
+MAX_EXTRAS: Final = 64
+"""Extra features of one event that are named; the rest are counted in one fault named `*`."""
+
+_SCORE: Final = FeatureSpec(type="number", min=0.0, max=1.0, nullable=True)
+_REGRESSION: Final = FeatureSpec(type="number")
+_NUMBER_GROUPS: Final = ("scores", "attributions")
+"""Optional fields of numbers; a fault of one is named by its path, such as `scores.late`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnLayout:
+    """Names of the columns of a model version, in the card's order, outputs last."""
+
+    numbers: tuple[str, ...]
+    categories: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Columns of n events and their faults (by column, then row; extras last)."""
+
+    numbers: dict[str, Float64]
+    categories: dict[str, list[str | None]]
+    faults: tuple[Fault, ...]
+
+
+def column_layout(card: ModelCard) -> ColumnLayout:
+    """Which columns a model version has.
+
+    Numbers: number features, booleans as 0/1, `score` (binary), `prediction` (regression).
+    Categories: category features, `prediction` (binary and multi-class).
+
+    >>> card = ModelCard(model="m", model_version="1", task="binary", features={
+    ...     "age": FeatureSpec(type="number"), "plan": FeatureSpec(type="category")})
+    >>> column_layout(card)
+    ColumnLayout(numbers=('age', 'score'), categories=('plan', 'prediction'))
+    """
+    specs = card.features.items()
+    numbers = [name for name, spec in specs if spec.type != "category"]
+    categories = [name for name, spec in specs if spec.type == "category"]
+    if card.task == "binary":
+        numbers.append("score")
+    (numbers if card.task == "regression" else categories).append("prediction")
+    return ColumnLayout(tuple(numbers), tuple(categories))
+
+
+class ColumnReader:
+    """Reads events into the columns of one model version.
+
+    An integer too large for float64 is replaced by an infinity in the event itself, so that
+    nothing behind this step can trip over it.
+
+    >>> card = ModelCard(model="m", model_version="1", task="regression", features={
+    ...     "age": FeatureSpec(type="number", max=120), "plan": FeatureSpec(type="category")})
+    >>> read = ColumnReader(card).read([
+    ...     {"features": {"age": 30, "plan": "a"}, "prediction": 1.5},
+    ...     {"features": {"age": 130, "plan": None}, "prediction": 2.5}])
+    >>> read.numbers["age"].tolist(), read.categories
+    ([30.0, 130.0], {'plan': ['a', None]})
+    >>> [(fault.row, fault.feature, fault.reason, fault.value) for fault in read.faults]
+    [(1, 'age', 'out_of_range', 130.0), (1, 'plan', 'null', None)]
+    """
+
+    def __init__(self, card: ModelCard, *, string_chars: int = MAX_STRING_CHARS) -> None:
+        self.layout = column_layout(card)
+        self._task = card.task
+        self._string_chars = string_chars
+        self._specs = tuple(card.features.items())
+        self._known = frozenset(card.features)
+        self._classes = FeatureSpec(type="category", categories=card.classes)
+
+    def read(self, events: Sequence[dict[str, Any]]) -> Columns:
+        """The columns of `events`."""
+        features: list[dict[str, Any]] = [event["features"] for event in events]
+        numbers: dict[str, Float64] = {}
+        categories: dict[str, list[str | None]] = {}
+        faults: list[Fault] = []
+        missing = np.zeros(len(events), dtype=np.int64)
+        for name, spec in self._specs:
+            raw = [values.get(name, MISSING) for values in features]
+            column = RawColumn(name, spec, self._string_chars, raw, features)
+            if spec.type == "category":
+                categories[name] = read_categories(column)
+            else:
+                numbers[name] = read_numbers(column)
+            if column.faults:
+                faults += column.faults
+                missing[[fault.row for fault in column.faults if fault.reason == "missing"]] += 1
+        self._read_outputs(events, numbers, categories, faults)
+        self._name_extras(features, missing, faults)
+        return Columns(numbers, categories, tuple(faults))
+
+    def _read_outputs(
+        self,
+        events: Sequence[dict[str, Any]],
+        numbers: dict[str, Float64],
+        categories: dict[str, list[str | None]],
+        faults: list[Fault],
+    ) -> None:
+        if self._task == "binary":
+            raw = [event.get("score") for event in events]
+            column = RawColumn("score", _SCORE, self._string_chars, raw, events)
+            numbers["score"] = read_numbers(column)
+            faults += column.faults
+        raw = [event["prediction"] for event in events]
+        if self._task == "regression":
+            column = RawColumn("prediction", _REGRESSION, self._string_chars, raw, events)
+            numbers["prediction"] = read_numbers(column)
+        else:
+            classes = {value: _class_value(value) for value in set(raw)}
+            raw = [classes[value] for value in raw]
+            column = RawColumn("prediction", self._classes, self._string_chars, raw, events)
+            categories["prediction"] = read_categories(column)
+        faults += column.faults
+        for group in _NUMBER_GROUPS:
+            for row, event in enumerate(events):
+                for name, value in (event.get(group) or {}).items():
+                    if not math.isfinite(value):
+                        shown = shown_value(value, self._string_chars)
+                        faults.append(Fault(row, f"{group}.{name}", "non_finite", shown))
+
+    def _name_extras(
+        self, features: list[dict[str, Any]], missing: Int64, faults: list[Fault]
+    ) -> None:
+        expected = len(self._known) - missing
+        sizes = np.fromiter(map(len, features), dtype=np.int64, count=len(features))
+        for row in np.flatnonzero(sizes > expected).tolist():
+            values = features[row]
+            extras = [name for name in values if name not in self._known]
+            for name in extras:
+                storable(values, name)
+            for name in extras[:MAX_EXTRAS]:
+                shown = shown_value(values[name], self._string_chars)
+                faults.append(Fault(row, name, "extra", shown))
+            if len(extras) > MAX_EXTRAS:
+                faults.append(Fault(row, "*", "extra", float(len(extras) - MAX_EXTRAS)))
+
+
+def _class_value(value: Any) -> Any:
+    """A class as text; what cannot be a class stays as it is, to be called wrong."""
+    if value is None or value_fault(_REGRESSION, value) == "non_finite":
+        return value
+    return class_text(value)

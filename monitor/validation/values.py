@@ -1,0 +1,171 @@
+"""One column of raw values -> usable values and faults.
+
+In: the raw values of one feature or output, as JSON gave them, and its spec. Out: a float64 array
+(NaN where unusable) or a list of texts (None there), and the column's faults in row order per
+rule. Never: a rule of its own: whole columns are checked here for speed, every odd value is asked
+of `schemas.values.value_fault`, and a property test holds the two together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from monitor.events import Bool, Fault, Float64
+from schemas.model import FeatureSpec
+from schemas.rejection import ValueFault
+from schemas.values import USABLE_FAULTS, as_float, category_text, value_fault
+
+MISSING: Final = object()
+"""Stands for a feature that the event does not have."""
+
+_INFINITIES: Final = (float("inf"), float("-inf"))
+
+
+@dataclass(slots=True)
+class RawColumn:
+    """A column before it is read: `sources[row][name]` is where a value came from."""
+
+    name: str
+    spec: FeatureSpec
+    string_chars: int
+    raw: list[Any]
+    sources: Sequence[dict[str, Any]]
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, row: int, reason: ValueFault | str, value: object) -> None:
+        """Record one fault."""
+        shown = shown_value(value, self.string_chars)
+        self.faults.append(Fault(row, self.name, reason, shown))
+
+    def fault_of(self, value: object) -> ValueFault | None:
+        """What the shared rules say of one value."""
+        if value is MISSING:
+            return "missing"
+        return value_fault(self.spec, value, string_chars=self.string_chars)
+
+
+def read_numbers(column: RawColumn) -> Float64:
+    """A number or boolean column as float64."""
+    spec, raw = column.spec, column.raw
+    hidden = [as_float(value) for value in spec.hidden_nulls if not isinstance(value, str)]
+    plain = _plain_types(spec, bool(hidden))
+    bad = np.zeros(len(raw), dtype=np.bool_)
+    if not plain.issuperset(map(type, raw)):
+        raw = _read_odd_numbers(column, plain, bad)
+    numbers = _as_array(column, raw)
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        _mark(column, "non_finite", ~finite, bad, numbers)
+    if hidden and spec.type == "number":
+        _mark(column, "hidden_null", np.isin(numbers, hidden), bad, numbers)
+    if spec.type == "boolean":
+        _mark(column, "wrong_type", (numbers != 0.0) & (numbers != 1.0), bad, numbers)
+    outside = np.zeros(len(raw), dtype=np.bool_)
+    if spec.min is not None:
+        outside |= numbers < spec.min
+    if spec.max is not None:
+        outside |= numbers > spec.max
+    numbers[bad] = np.nan
+    _mark(column, "out_of_range", outside, bad.copy(), numbers)
+    return numbers
+
+
+def read_categories(column: RawColumn) -> list[str | None]:
+    """A category column as texts."""
+    raw = column.raw
+    strings = {value for value in raw if type(value) is str}
+    bad = {text: fault for text in strings if (fault := column.fault_of(text)) is not None}
+    if not bad and all(type(value) is str for value in raw):
+        return raw
+    texts: list[str | None] = []
+    for row, value in enumerate(raw):
+        fault = bad.get(value) if type(value) is str else column.fault_of(value)
+        if fault is not None:
+            column.fault(row, fault, value)
+            _make_storable(column, row)
+        usable = value is not None and (fault is None or fault in USABLE_FAULTS)
+        texts.append(category_text(value) if usable else None)
+    return texts
+
+
+def shown_value(value: object, string_chars: int) -> float | str | None:
+    """A value as a fault records it: bounded, comparable, storable.
+
+    >>> [shown_value(v, 4) for v in (True, 3, "abcdef", float("nan"), float("-inf"), None)]
+    ['true', 3.0, 'abcd', 'NaN', '-Infinity', None]
+    """
+    if isinstance(value, str):
+        return value[:string_chars]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        number = as_float(value)
+        if number != number:
+            return "NaN"
+        if number in _INFINITIES:
+            return "Infinity" if number > 0 else "-Infinity"
+        return number
+    return None
+
+
+def storable(values: dict[str, Any], name: str) -> None:
+    """Put an infinity in the place of an integer past float64, which no store could take."""
+    value = values.get(name)
+    if type(value) is int and (number := as_float(value)) in _INFINITIES:
+        values[name] = number
+
+
+def make_storable(event: dict[str, Any]) -> None:
+    """`storable` for every value of an event that no card describes."""
+    for name in ("prediction", "label"):
+        storable(event, name)
+    for group in ("features", "offline_features"):
+        values = event.get(group) or {}
+        for name in values:
+            storable(values, name)
+
+
+def _plain_types(spec: FeatureSpec, has_hidden_numbers: bool) -> frozenset[type]:
+    """The types whose values numpy checks as a whole column."""
+    if spec.type == "number":
+        return frozenset({float, int})
+    # The number 1 may stand for "unknown" while true does not: then numbers are odd.
+    return frozenset({bool}) if has_hidden_numbers else frozenset({bool, float, int})
+
+
+def _read_odd_numbers(column: RawColumn, plain: frozenset[type], bad: Bool) -> list[Any]:
+    """The column with its odd values replaced: by a number where usable, else NaN and bad."""
+    raw = list(column.raw)
+    for row, value in enumerate(raw):
+        if type(value) in plain:
+            continue
+        fault = column.fault_of(value)
+        if fault is not None:
+            column.fault(row, fault, value)
+            _make_storable(column, row)
+        if value is None or fault is not None:
+            bad[row] = True
+            raw[row] = np.nan
+    return raw
+
+
+def _as_array(column: RawColumn, raw: list[Any]) -> Float64:
+    try:
+        return np.array(raw, dtype=np.float64)
+    except OverflowError:
+        for row in range(len(raw)):
+            _make_storable(column, row)
+        return np.array([as_float(value) for value in raw], dtype=np.float64)
+
+
+def _make_storable(column: RawColumn, row: int) -> None:
+    storable(column.sources[row], column.name)
+
+
+def _mark(column: RawColumn, reason: ValueFault, mask: Bool, bad: Bool, numbers: Float64) -> None:
+    """Record `reason` for the rows of `mask` that are not bad yet, and make them bad."""
+    for row in np.flatnonzero(mask & ~bad).tolist():
+        column.fault(row, reason, float(numbers[row]))
+    bad |= mask
