@@ -1,4 +1,7 @@
-"""The settings that a command works with: from `--config`, the environment or ./plumbline.yaml."""
+"""The settings that a command works with: from `--config`, the environment or a file here.
+
+In: the click context. Out: `Settings`. Never: a network call.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final

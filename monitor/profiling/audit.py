@@ -38,6 +38,17 @@ _UNTOLD_FAULTS: Final = ("null", "hidden_null")
 
 
 @dataclass(frozen=True, slots=True)
+class FaultCount:
+    """How many rows of a column break its spec in one way, and the first of them."""
+
+    reason: str
+    rows: int
+    first_row: int
+    """Counted from 1, in the file's order."""
+    first_value: float | str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnAudit:
     """One column of the file."""
 
@@ -55,8 +66,8 @@ class ColumnAudit:
     """The most frequent value, shortened."""
     top_share: float
     """Its share of the rows that have a value."""
-    faults: Mapping[str, int]
-    """Reason to rows, as validation of the stream would count them."""
+    faults: tuple[FaultCount, ...]
+    """By reason, as validation of the stream would count them."""
     label_power: float | None
     """Area under the ROC curve of this column alone against the label; None: not measured."""
 
@@ -99,13 +110,13 @@ class Audit:
 def audit_dataset(
     dataset: Dataset, card: ModelCard, faults: Iterable[Fault], *, seed: int
 ) -> Audit:
-    """Audit every column of the file and the rows as a whole."""
-    reasons: dict[str, Counter[str]] = {}
+    """Audit every column of the file and the rows as a whole; `faults` in the file's order."""
+    by_column: dict[str, list[Fault]] = {}
     for fault in faults:
-        reasons.setdefault(fault.feature, Counter())[fault.reason] += 1
+        by_column.setdefault(fault.feature, []).append(fault)
     label = dataset.columns.get(LABEL)
     columns = tuple(
-        _audit_column(column, card, reasons.get(name, Counter()), label, seed)
+        _audit_column(column, card, _counted(by_column.get(name, [])), label, seed)
         for name, column in dataset.columns.items()
     )
     times = dataset.occurred_us
@@ -129,7 +140,7 @@ def audit_dataset(
 
 
 def _audit_column(
-    column: Column, card: ModelCard, faults: Counter[str], label: Column | None, seed: int
+    column: Column, card: ModelCard, faults: tuple[FaultCount, ...], label: Column | None, seed: int
 ) -> ColumnAudit:
     spec = card.features.get(column.name)
     role = _role(column.name, spec)
@@ -145,13 +156,22 @@ def _audit_column(
         type=column.kind,
         n_rows=len(column),
         nulls=column.null_count(),
-        hidden_nulls=faults["hidden_null"],
+        hidden_nulls=sum(fault.rows for fault in faults if fault.reason == "hidden_null"),
         suspected_nulls=_suspicions(counts, spec) if role == "feature" else (),
         unique=len(counts),
         top_value=str(top_value)[:SHOWN_VALUE_CHARS],
         top_share=top_count / present if present else 0.0,
-        faults=dict(sorted(faults.items())),
+        faults=faults,
         label_power=predictive_power(column, label, seed=seed) if judged and label else None,
+    )
+
+
+def _counted(faults: list[Fault]) -> tuple[FaultCount, ...]:
+    rows = Counter(fault.reason for fault in faults)
+    first = {fault.reason: fault for fault in sorted(faults, key=lambda fault: -fault.row)}
+    return tuple(
+        FaultCount(reason, rows[reason], first[reason].row + 1, first[reason].value)
+        for reason in sorted(rows)
     )
 
 
@@ -162,7 +182,7 @@ def _role(name: str, spec: FeatureSpec | None) -> str:
         return "output"
     if name in IDENTIFIERS:
         return "identifier"
-    return {LABEL: "label", TIME: "time"}.get(name, "unused")
+    return {LABEL: "label", "observed_at": "label", TIME: "time"}.get(name, "unused")
 
 
 def _suspicions(counts: Mapping[Any, int], spec: FeatureSpec | None) -> tuple[SuspectedNull, ...]:
@@ -184,6 +204,12 @@ def _remarks_on_rows(
             "events share, and rows are taken as independent"
         )
         remarks.append(Remark("warning", "", text))
+        if card.monitoring.events_per_day is None:
+            text = (
+                "neither the file nor monitoring.events_per_day of the card tells the traffic: "
+                "the budget for false alarms is taken per million events"
+            )
+            remarks.append(Remark("note", "", text))
     elif timeline.backward_steps:
         text = (
             f"time goes backwards {timeline.backward_steps:,} times, first at row "
@@ -199,6 +225,11 @@ def _remarks_on_rows(
     if duplicate_ids:
         text = f"{duplicate_ids:,} rows carry the event id of an earlier one"
         remarks.append(Remark("warning", "event_id", text))
+    remarks.extend(
+        Remark("note", name, f"no column {name}: it is not watched for drift")
+        for name in ("prediction", "score")
+        if name not in dataset.columns and (name == "prediction" or card.task == "binary")
+    )
     versions = dataset.columns.get("model_version")
     if versions is not None:
         others = sorted(set(versions.counts()) - {card.model_version})
@@ -230,9 +261,10 @@ def _remarks_on_column(column: ColumnAudit, card: ModelCard) -> list[Remark]:
     if spec is not None and column.nulls and not spec.nullable:
         found.append(f"has {column.nulls:,} nulls, but the card says nullable: false")
     found.extend(
-        f"{rows:,} rows are {reason.replace('_', ' ')} by the card"
-        for reason, rows in column.faults.items()
-        if reason not in _UNTOLD_FAULTS
+        f"{fault.rows:,} rows are {fault.reason.replace('_', ' ')} by the card: first row "
+        f"{fault.first_row:,}, {fault.first_value!r}"
+        for fault in column.faults
+        if fault.reason not in _UNTOLD_FAULTS
     )
     return [Remark("warning", column.name, text) for text in found]
 

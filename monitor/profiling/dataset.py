@@ -93,8 +93,8 @@ class Dataset:
     ) -> list[dict[str, Any]]:
         """Rows [start, stop) as prediction events of the card's model, in the file's order.
 
-        What a row lacks is filled by the card (`model`, `model_version`) or by its number
-        (`event_id`); its features and answer are as they stand in the file.
+        What a file lacks is filled by the card (`model`, `model_version`), by the row's number
+        (`event_id`) or by None (`prediction`, `score`); features are as they stand in the file.
         """
         end = self.n_rows if stop is None else min(stop, self.n_rows)
         n = end - start
@@ -107,8 +107,8 @@ class Dataset:
             "features": self._objects({name: name for name in card.features}, start, end),
         }
         for name in OUTPUTS:
-            if name in self.columns:
-                fields[name] = self.columns[name].to_list(start, end)
+            present = name in self.columns
+            fields[name] = self.columns[name].to_list(start, end) if present else [None] * n
         scores = {
             name: column
             for name, column in self.score_columns().items()

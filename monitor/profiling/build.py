@@ -1,0 +1,140 @@
+"""The reference profile and its audit, from a data set and the model card.
+
+In: a `Dataset`, a `ModelCard`, a seed. Out: `(Profile, Audit)`, the same ones every time. The rows
+pass through the stream's own validation, so that the reference and the stream cannot differ in
+what they call a value. Never: a row left out; a clock.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+
+from monitor.clock import US_PER_DAY, US_PER_SECOND
+from monitor.detectors.calibration import calibrate
+from monitor.errors import ConfigError
+from monitor.events import Fault, Int64
+from monitor.profiling.audit import Audit, audit_dataset
+from monitor.profiling.dataset import OUTPUTS, Dataset
+from monitor.sketches.category import CategoryReference
+from monitor.sketches.codes import Codes
+from monitor.sketches.number import NumberReference
+from monitor.sketches.profile import HOURS_PER_WEEK, Profile, Reference
+from monitor.validation.columns import ColumnReader, Columns, column_layout
+from schemas.model import ModelCard
+
+SEED: Final = 20_130_201
+"""Seed of every draw: the sample of a long column, the folds of the leak check."""
+BATCH_ROWS: Final = 50_000
+"""Rows that stand in memory as events at a time."""
+ASSUMED_EVENTS_PER_DAY: Final = 1_000_000 / 30
+"""Traffic where neither the file's times nor the card tell it: the budget for 30 days is then one
+for a million events."""
+
+_US_PER_HOUR: Final = 3_600 * US_PER_SECOND
+_EPOCH_HOUR_OF_WEEK: Final = 3 * 24
+"""1970 began on a Thursday; the week of `hourly_counts` begins on Monday."""
+
+
+def build_profile(dataset: Dataset, card: ModelCard, *, seed: int = SEED) -> tuple[Profile, Audit]:
+    """Build the profile of `card`'s version from its reference data set."""
+    order = dataset.time_order()
+    columns = read_as_stream(dataset.in_time_order(), card)
+    faults = _faults_of_file(columns.faults, dataset, order)
+    audit = audit_dataset(dataset, card, faults, seed=seed)
+    references = _references(columns, card, seed)
+    if all(reference.missing_rate == 1.0 for reference in references):
+        raise ConfigError(
+            f"{dataset.source}: no column of the card holds a usable value: check the types and "
+            "hidden_nulls of the card against the file"
+        )
+    times = dataset.occurred_us
+    ordered_us = None if times is None else times[order]
+    codes = np.stack([_codes(reference, columns) for reference in references])
+    profile = Profile(
+        model=card.model,
+        model_version=card.model_version,
+        columns=references,
+        calibration=calibrate(
+            codes, references, card.monitoring, time_ordered=ordered_us is not None
+        ),
+        n_rows=dataset.n_rows,
+        started_us=0 if ordered_us is None else int(ordered_us[0]),
+        ended_us=0 if ordered_us is None else int(ordered_us[-1]),
+        events_per_day=_events_per_day(ordered_us, card),
+        time_ordered=ordered_us is not None,
+        longest_gap_us=_longest_gap_us(ordered_us),
+        hourly_counts=hourly_counts(ordered_us),
+        dataset_fingerprint=audit.dataset_fingerprint,
+    )
+    return profile, audit
+
+
+def read_as_stream(dataset: Dataset, card: ModelCard) -> Columns:
+    """The data set's rows through the reader that validates the stream."""
+    reader = ColumnReader(card)
+    parts = []
+    faults: list[Fault] = []
+    for start in range(0, dataset.n_rows, BATCH_ROWS):
+        part = reader.read(dataset.events(card, start, start + BATCH_ROWS))
+        faults += [Fault(f.row + start, f.feature, f.reason, f.value) for f in part.faults]
+        parts.append(part)
+    layout = column_layout(card)
+    return Columns(
+        numbers={name: np.concatenate([p.numbers[name] for p in parts]) for name in layout.numbers},
+        categories={
+            name: [value for part in parts for value in part.categories[name]]
+            for name in layout.categories
+        },
+        faults=tuple(faults),
+    )
+
+
+def hourly_counts(occurred_us: Int64 | None) -> Int64:
+    """int64[168]: events by UTC hour of the week, Monday 00:00 first; zeros without times.
+
+    >>> monday_noon_us = (4 * 24 + 12) * 3_600_000_000  # 5 January 1970
+    >>> np.flatnonzero(hourly_counts(np.array([monday_noon_us]))).tolist()
+    [12]
+    """
+    if occurred_us is None:
+        return np.zeros(HOURS_PER_WEEK, dtype=np.int64)
+    hours = (occurred_us // _US_PER_HOUR + _EPOCH_HOUR_OF_WEEK) % HOURS_PER_WEEK
+    return np.bincount(hours, minlength=HOURS_PER_WEEK).astype(np.int64)
+
+
+def _references(columns: Columns, card: ModelCard, seed: int) -> tuple[Reference, ...]:
+    """In the card's order: the rows of the code matrix."""
+    layout = column_layout(card)
+    return (
+        *(NumberReference.from_values(n, columns.numbers[n], seed=seed) for n in layout.numbers),
+        *(CategoryReference.from_values(n, columns.categories[n]) for n in layout.categories),
+    )
+
+
+def _codes(reference: Reference, columns: Columns) -> Codes:
+    if isinstance(reference, NumberReference):
+        return reference.codes(columns.numbers[reference.name])
+    return reference.codes(columns.categories[reference.name])
+
+
+def _faults_of_file(faults: Iterable[Fault], dataset: Dataset, order: Int64) -> list[Fault]:
+    """Faults by row of the file; an output that the file does not have is no fault of its rows."""
+    absent = {name for name in OUTPUTS if name not in dataset.columns}
+    return [
+        Fault(int(order[fault.row]), fault.feature, fault.reason, fault.value)
+        for fault in faults
+        if fault.feature not in absent
+    ]
+
+
+def _events_per_day(occurred_us: Int64 | None, card: ModelCard) -> float:
+    if occurred_us is not None and occurred_us[-1] > occurred_us[0]:
+        return len(occurred_us) * US_PER_DAY / float(occurred_us[-1] - occurred_us[0])
+    return card.monitoring.events_per_day or ASSUMED_EVENTS_PER_DAY
+
+
+def _longest_gap_us(occurred_us: Int64 | None) -> int:
+    if occurred_us is None or len(occurred_us) < 2:
+        return 0
+    return int(np.diff(occurred_us).max())
