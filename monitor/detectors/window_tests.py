@@ -1,0 +1,278 @@
+"""All tests of a closed window at one scale.
+
+In: codes of the window. Out: one measurement per column and test. Never: another window; the
+judge counts looks in a row.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from monitor.detectors.budget import Share
+from monitor.detectors.calibration import MIN_BLOCKS
+from monitor.detectors.effects import NumberBins, category_effects
+from monitor.detectors.ks import (
+    CdfTables,
+    effective_size,
+    ks_distances,
+    ks_p_values,
+    ks_thresholds,
+    sorted_rows,
+)
+from monitor.detectors.rate import rate_p_values, rate_thresholds, vanished
+from monitor.detectors.total_variation import CategoryTest
+from monitor.events import Float64, Int64
+from monitor.findings import Measurement, Verdict
+from monitor.sketches.category import CategoryReference
+from monitor.sketches.codes import NULL_CODE, Codes
+from monitor.sketches.number import NumberReference
+from monitor.sketches.profile import Profile
+
+CLEAR = 0.8
+"""A window is cleared when its effect is below this share of what an alert would need."""
+
+
+class WindowTests:
+    """KS, chi-squared with total variation, missing and unseen rates of one scale."""
+
+    def __init__(
+        self, profile: Profile, scale: int, floor: float, shares: Mapping[str, Share]
+    ) -> None:
+        self.scale = scale
+        self._floor = floor
+        calibration = profile.calibration
+        place = calibration.place_of(scale)
+        blocks = int(calibration.blocks[place]) if place >= 0 else 0
+        self.usable = blocks >= MIN_BLOCKS
+        self._reason = (
+            ""
+            if self.usable
+            else f"the reference holds {blocks} blocks of {scale} events, {MIN_BLOCKS} are needed"
+        )
+        if place < 0:
+            self._reason = f"the profile was not calibrated for windows of {scale} events"
+        self._columns = profile.columns
+        self._numbers = [
+            (row, column)
+            for row, column in enumerate(profile.columns)
+            if isinstance(column, NumberReference)
+        ]
+        self._rows = np.array([row for row, _ in self._numbers], dtype=np.int64)
+        self._tables = CdfTables.of([column for _, column in self._numbers])
+        self._bins = [NumberBins.of(column) for _, column in self._numbers]
+        self._categories = [
+            (row, column, CategoryTest.of(column, scale))
+            for row, column in enumerate(profile.columns)
+            if isinstance(column, CategoryReference)
+        ]
+        columns = len(profile.columns)
+        default = np.ones(columns)
+
+        def measured(values: Float64, otherwise: float) -> Float64:
+            chosen = values[:, place] if self.usable else default * np.nan
+            return np.where(np.isnan(chosen), otherwise, chosen)
+
+        self._effect = measured(calibration.design_effect, 1.0)
+        self._certainty = measured(calibration.certainty, np.inf)
+        self._freedom = measured(calibration.freedom, 1.0)
+        self._missing_effect = measured(calibration.missing_effect, 1.0)
+        self._unseen_effect = measured(calibration.unseen_effect, 1.0)
+        self._n_rows = np.array([column.n_rows for column in profile.columns], dtype=np.float64)
+        self._n_ref = np.array([column.n for column in profile.columns], dtype=np.float64)
+        self._missing_ref = np.array([c.missing_rate * c.n_rows for c in profile.columns])
+        self._alpha = shares["windows"].alpha(scale) if self.usable else 1e-6
+        self._rate_alpha = shares["rates"].alpha(scale) if self.usable else 1e-6
+        self._rate_threshold = rate_thresholds(
+            np.full(columns, self._rate_alpha),
+            np.full(columns, float(scale)),
+            self._missing_ref,
+            self._n_rows,
+            self._missing_effect,
+        )
+
+    def test(self, codes: Codes) -> list[Measurement]:
+        """One measurement per column and test, in column order within each test."""
+        measurements = list(self._ks(codes))
+        for row, column, test in self._categories:
+            counts = test.count(codes[row])
+            measurements.append(self._category(row, column, test, counts))
+            measurements.append(self._unseen(row, column, counts))
+        measurements.extend(self._missing(codes))
+        return measurements
+
+    def columns(self) -> Iterator[tuple[str, int, float, float, float, str]]:
+        """(column, scale, independent observations, threshold, smallest visible, words)."""
+        for row, column in enumerate(self._columns):
+            n, threshold = self._worth(row)
+            visible = max(threshold, self._floor)
+            if self._reason:
+                words = f"cannot tell: {self._reason}"
+            elif threshold >= 1.0:
+                words = (
+                    f"cannot tell: {self.scale} events of {column.name} are worth {n:.1f} "
+                    "independent ones, too few to show any shift"
+                )
+            else:
+                words = (
+                    f"{self.scale} events of {column.name} are worth {n:.0f} independent ones; "
+                    f"the smallest shift they show is {visible:.2f}"
+                )
+            yield column.name, self.scale, n, threshold, visible, words
+
+    def _worth(self, row: int) -> tuple[float, float]:
+        at = slice(row, row + 1)
+        n = effective_size(
+            np.array([float(self.scale)]), self._n_rows[at], self._n_ref[at], self._effect[at]
+        )
+        threshold = ks_thresholds(np.array([self._alpha]), n, self._certainty[at])
+        return float(n[0]), float(threshold[0])
+
+    def _ks(self, codes: Codes) -> Iterator[Measurement]:
+        if not self._numbers:
+            return
+        rows = self._rows
+        ordered = sorted_rows(codes[rows])
+        d, n_cur = ks_distances(ordered, self._tables)
+        n = effective_size(n_cur, self._n_rows[rows], self._n_ref[rows], self._effect[rows])
+        p = ks_p_values(d, n, self._certainty[rows])
+        thresholds = ks_thresholds(np.full(rows.size, self._alpha), n, self._certainty[rows])
+        for at, (_, column) in enumerate(self._numbers):
+            yield self._measurement(
+                "ks",
+                column.name,
+                statistic=float(d[at]),
+                effect=float(d[at]),
+                threshold=float(thresholds[at]),
+                p_value=float(p[at]),
+                alpha=self._alpha,
+                n_ref=column.n,
+                n_cur=int(n_cur[at]),
+                n_effective=float(n[at]),
+                values=self._bins[at].effects(ordered[at], int(n_cur[at])),
+            )
+
+    def _category(
+        self, row: int, column: CategoryReference, test: CategoryTest, counts: Int64
+    ) -> Measurement:
+        found = test.distance(
+            counts,
+            design_effect=float(self._effect[row]),
+            freedom=float(self._freedom[row]) if self.usable else float(max(test.freedom, 1)),
+            certainty=float(min(self._certainty[row], 1e6)),
+            alpha=self._alpha,
+        )
+        values = category_effects(
+            column.counts.astype(np.float64), counts.astype(np.float64), column.names
+        )
+        values["total_variation"] = found.total_variation
+        values["vanished"] = float(
+            test.shares[vanished(counts, test.shares, found.n_effective, self._alpha)].sum()
+        )
+        return self._measurement(
+            "total_variation",
+            column.name,
+            statistic=found.statistic,
+            effect=found.effect,
+            threshold=found.threshold,
+            p_value=found.p_value,
+            alpha=self._alpha,
+            n_ref=column.n,
+            n_cur=int(counts.sum()),
+            n_effective=found.n_effective,
+            values=values,
+        )
+
+    def _unseen(self, row: int, column: CategoryReference, counts: Int64) -> Measurement:
+        n = int(counts.sum())
+        before = float(column.counts[-1])
+        sizes = np.array([float(max(n, 1))])
+        arguments = (
+            np.array([before]),
+            np.array([float(column.n)]),
+            self._unseen_effect[row : row + 1],
+        )
+        p = rate_p_values(counts[-1:].astype(np.float64), sizes, *arguments)
+        threshold = rate_thresholds(np.array([self._rate_alpha]), sizes, *arguments)
+        rate = counts[-1] / max(n, 1)
+        return self._measurement(
+            "unseen_categories",
+            column.name,
+            statistic=float(rate),
+            effect=float(rate - before / max(column.n, 1)),
+            threshold=float(threshold[0]),
+            p_value=float(p[0]),
+            alpha=self._rate_alpha,
+            n_ref=column.n,
+            n_cur=n,
+            n_effective=n / float(self._unseen_effect[row]),
+            values={},
+        )
+
+    def _missing(self, codes: Codes) -> Iterator[Measurement]:
+        hits = np.count_nonzero(codes == NULL_CODE, axis=1).astype(np.float64)
+        n = float(codes.shape[1])
+        p = rate_p_values(
+            hits, np.full(hits.size, n), self._missing_ref, self._n_rows, self._missing_effect
+        )
+        for row, column in enumerate(self._columns):
+            rate = hits[row] / n
+            yield self._measurement(
+                "missing_rate",
+                column.name,
+                statistic=float(rate),
+                effect=float(rate - column.missing_rate),
+                threshold=float(self._rate_threshold[row]),
+                p_value=float(p[row]),
+                alpha=self._rate_alpha,
+                n_ref=column.n_rows,
+                n_cur=codes.shape[1],
+                n_effective=n / float(self._missing_effect[row]),
+                values={},
+            )
+
+    def _measurement(
+        self,
+        check: str,
+        feature: str,
+        *,
+        statistic: float,
+        effect: float,
+        threshold: float,
+        p_value: float,
+        alpha: float,
+        n_ref: int,
+        n_cur: int,
+        n_effective: float,
+        values: Mapping[str, float],
+    ) -> Measurement:
+        needed = max(threshold, self._floor)
+        reason = self._reason
+        if not reason and n_cur == 0:
+            reason = "no event of the window has a value"
+        elif not reason and n_ref == 0:
+            reason = "the reference has no value"
+        elif not reason and threshold >= 1.0:
+            reason = f"the window is worth {n_effective:.1f} independent observations: too few"
+        if reason:
+            verdict = Verdict.CANNOT_TELL
+        elif p_value <= alpha and effect > self._floor:
+            verdict = Verdict.DRIFT
+        else:
+            verdict = Verdict.OK
+        return Measurement(
+            check=check,
+            feature=feature,
+            scale=self.scale,
+            verdict=verdict,
+            statistic=statistic,
+            effect=effect,
+            threshold=threshold,
+            p_value=p_value,
+            n_ref=n_ref,
+            n_cur=n_cur,
+            n_effective=n_effective,
+            smallest_visible=needed,
+            cleared=effect < CLEAR * needed and n_cur > 0,
+            reason=reason,
+            values=values,
+        )
