@@ -30,10 +30,7 @@ def decompress(body: bytes, encoding: str) -> bytes:
         if encoding == "lz4":
             return _frames(body, lz4.frame.LZ4FrameDecompressor)
         if encoding == "zstd":
-            with zstandard.ZstdDecompressor().stream_reader(
-                body, read_across_frames=True
-            ) as reader:
-                return reader.read()
+            return _frames(body, lambda: zstandard.ZstdDecompressor().decompressobj())
         if encoding in ("gzip", "deflate"):
             return _frames(body, lambda: zlib.decompressobj(zlib.MAX_WBITS | 32))
     except (RuntimeError, EOFError, zstandard.ZstdError, zlib.error) as error:

@@ -16,6 +16,9 @@ from typing import Any
 from devstack.clickhouse.accounts import Account, users_config
 from devstack.clickhouse.errors import SYNTAX_ERROR, EngineError, from_engine
 
+# How long a statement may be is for the connection that runs it to say.
+_FORMAT_QUERY = "SELECT formatQuerySingleLine({sql:String}) SETTINGS max_query_size = 1000000000"
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -97,6 +100,8 @@ class Engine:
         config = _write_config(data)
         # chdb reads a config.xml of the working directory even for its own start.
         os.chdir(config.parent)
+        # As in the server's image, and not as this machine happens to be set.
+        os.environ["TZ"] = "UTC"
         # Imported here and not above: a child forked by whoever has imported it would hang.
         self._chdb: Any = importlib.import_module("chdb._chdb")
         self._address = f"{data / 'store'}?config-file={config}"
@@ -122,9 +127,7 @@ class Engine:
         and what the engine's parser says that it does: READ_ONLY, MUTATING, ..."""
         connection = self._connect()
         try:
-            answer = connection.run(
-                "SELECT formatQuerySingleLine({sql:String})", "RawBLOB", {"sql": escape(sql)}
-            )
+            answer = connection.run(_FORMAT_QUERY, "RawBLOB", {"sql": escape(sql)})
             canonical = answer.body.decode("utf-8", "surrogateescape")
             return canonical, connection.classify(canonical)
         except EngineError as error:

@@ -60,8 +60,9 @@ _OWN_ENGINES = re.compile(
     r"(replacing|summing|aggregating|collapsing|versionedcollapsing|coalescing)?mergetree"
     r"|memory|log|tinylog|stripelog|null|set|join|buffer|merge|alias|atomic"
 )
-_CONTROL_ALLOWED = ("SET", "USE", "SYSTEM")
-_TEMPORARY_TABLE = (["CREATE", "TEMPORARY"], ["DROP", "TEMPORARY"])
+# Of what the engine calls control, which also is a change with SETTINGS behind it. Not among them:
+# ATTACH, BACKUP, DETACH, EXECUTE, KILL, RESTORE, transactions.
+_CONTROL_ALLOWED = ("ALTER", "CREATE", "DROP", "RENAME", "SET", "SYSTEM", "TRUNCATE", "USE")
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -184,8 +185,7 @@ class Statements:
             return "FROM INFILE"
         if first == "SET" and words[1:2] in (["ROLE"], ["DEFAULT"]):
             return "SET ROLE"
-        allowed = first in _CONTROL_ALLOWED or words[:2] in _TEMPORARY_TABLE
-        if kind == "CONTROL" and not allowed:
+        if kind == "CONTROL" and first not in _CONTROL_ALLOWED:
             return first
         for token, after in zip(found, [*found[1:], None], strict=True):
             called = after is not None and after.text == "("
