@@ -62,7 +62,9 @@ class AlertLife:
 
     def _drift(self, look: Look, finding: Finding) -> list[Step]:
         measurement = finding.measurement
-        streak = self.streaks[look] = self.streaks.get(look, 0) + 1
+        streak = self.streaks.get(look, 0) + 1
+        if not measurement.immediate:
+            self.streaks[look] = streak
         what = _what(measurement)
         steps: list[Step] = []
         if self.state is None:

@@ -15,14 +15,13 @@ def sentence(finding: Finding) -> str:
     window = f"the last {m.n_cur} events" if m.scale else f"the {m.n_cur} events since the change"
     between = f"{window} ({since} to {until} UTC)"
     if finding.alertname == "MissingValues":
-        rate, usual = m.values.get("rate", 0.0), m.values.get("reference_rate", 0.0)
+        rate, usual = m.statistic, m.statistic - m.effect
         return (
             f"{who}: {m.feature} is missing in {rate:.1%} of {between}, "
             f"in the reference in {usual:.1%}."
         )
     if finding.alertname == "UnseenCategories":
-        rate = m.values.get("rate", 0.0)
-        return f"{who}: {rate:.1%} of {m.feature} in {between} are values the reference never had."
+        return f"{who}: {m.statistic:.1%} of {m.feature} in {between} are values the reference never had."
     verb = "differs" if m.verdict == "drift" else "no longer differs enough"
     return (
         f"{who}: {m.feature or 'the joint distribution'} in {between} {verb} from the reference: "

@@ -29,7 +29,7 @@ def finding(
     feature: str = "temp",
 ) -> Finding:
     measurement = Measurement(
-        check="mixture_cusum" if immediate else "ks",
+        check="cusum" if immediate else "ks",
         feature=feature,
         scale=0 if immediate else scale,
         verdict=verdict,
