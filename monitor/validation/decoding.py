@@ -1,19 +1,30 @@
-"""One record -> its event, or every reason why it is none.
+"""Records of one topic -> events, and every reason why a record is none.
 
-In: a record of a topic and that topic's kind of event. Out: a dict as `envelope` describes it, or
-reasons. Never: an exception for anything the record holds.
+In: the records of a topic and that topic's kind of event. Out: `Decoded`: events as `envelope`
+describes them with their event times, and the refused records. Never: an exception for anything
+a record holds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator, from_json
 
-from monitor.events import Record
+from monitor.events import Int64, Record
 from monitor.validation import envelope
-from monitor.validation.reasons import Reasons, contract_reasons, json_reason, reason
+from monitor.validation.moments import NO_MOMENT, moments_us
+from monitor.validation.reasons import (
+    MAX_REASONS,
+    Reasons,
+    contract_reasons,
+    json_reason,
+    reason,
+)
 from schemas.cloudevents import (
     LABEL_FIELDS,
     PREDICTION_FIELDS,
@@ -22,13 +33,15 @@ from schemas.cloudevents import (
     cloudevent_mode,
     payload_of,
 )
-from schemas.contract import EARLIEST_TIME, LATEST_TIME, SENT_AT_HEADER, ModelName
+from schemas.contract import EARLIEST_TIME, LATEST_TIME, ModelName
 
 Event = dict[str, Any]
+Refused = tuple[Record, Reasons]
 
 _MODEL_NAME: Final = TypeAdapter(ModelName)
-_LATEST_US: Final = round((LATEST_TIME - EARLIEST_TIME).total_seconds()) * 1_000_000
-_LATEST_DIGITS: Final = len(str(_LATEST_US))
+_FIRST_DAY: Final = EARLIEST_TIME.date()
+_END_DAY: Final = LATEST_TIME.date()
+_SCALARS: Final = frozenset({float, int, str, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,54 +50,53 @@ class EventKind:
 
     adapter: SchemaValidator
     fields: EnvelopeFields
-    faults: Callable[[Mapping[str, Any]], Reasons]
+    features: str
+    """The field that holds features."""
+    needs_one_of: tuple[str, ...] = ()
+    """Optional fields of which one must be there."""
 
 
-PREDICTION: Final = EventKind(
-    envelope.PREDICTION,
-    PREDICTION_FIELDS,
-    lambda event: envelope.scalar_faults("features", event["features"]),
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Events of a topic beside the records they came from, and the records that were refused."""
+
+    records: list[Record]
+    events: list[Event]
+    moments_us: Int64
+    refused: list[Refused]
+
+
+PREDICTION: Final = EventKind(envelope.PREDICTION, PREDICTION_FIELDS, features="features")
+LABEL: Final = EventKind(
+    envelope.LABEL,
+    LABEL_FIELDS,
+    features="offline_features",
+    needs_one_of=("event_id", "request_id"),
 )
-LABEL: Final = EventKind(envelope.LABEL, LABEL_FIELDS, envelope.label_faults)
 
 
-def decode(record: Record, kind: EventKind, *, record_bytes: int) -> Event | Reasons:
-    """The event of a record, or the reasons why there is none."""
-    value = record.value
-    if not value:
-        return (reason("empty", "", "the record has no value"),)
-    if len(value) > record_bytes:
-        text = f"the record has {len(value)} bytes, at most {record_bytes} are taken"
-        return (reason("oversize", "", text),)
-    headers = record.headers
-    try:
-        mode = cloudevent_mode(headers) if headers else None
-        event: Event
-        if mode is None:
-            event = kind.adapter.validate_json(value)
+def decode(records: Iterable[Record], kind: EventKind, *, record_bytes: int) -> Decoded:
+    """Every record as an event or among the refused, each in the order of the records."""
+    taken: list[Record] = []
+    events: list[Event] = []
+    refused: list[Refused] = []
+    for record in records:
+        try:
+            events.append(_event(record, kind, record_bytes))
+        except ValueError as error:
+            refused.append((record, _reasons_of(error)))
         else:
-            event = kind.adapter.validate_python(payload_of(value, headers, mode, kind.fields))
-    except ValidationError as error:
-        return contract_reasons(error)
-    except CloudEventError as error:
-        return (reason("cloudevent", error.attribute, str(error)),)
-    except ValueError as error:
-        return (json_reason(str(error)),)
-    return kind.faults(event) or event
-
-
-def sent_us(headers: Sequence[tuple[str, bytes | None]], appended_us: int) -> int:
-    """The simulated send time of a replay, else the append time.
-
-    >>> sent_us([("plumbline-sent-at", b"1362114000000000")], 7)
-    1362114000000000
-    >>> sent_us([("plumbline-sent-at", b"soon")], 7)
-    7
-    """
-    for name, value in headers:
-        if name == SENT_AT_HEADER and value and len(value) <= _LATEST_DIGITS and value.isdigit():
-            return min(int(value), _LATEST_US)
-    return appended_us
+            taken.append(record)
+    moments = moments_us([event[kind.fields.time] for event in events])
+    faults = _batch_faults(events, moments, kind)
+    if faults:
+        refused += [(taken[row], reasons) for row, reasons in faults.items()]
+        refused.sort(key=lambda pair: pair[0].offset)
+        kept = [row for row in range(len(events)) if row not in faults]
+        taken = [taken[row] for row in kept]
+        events = [events[row] for row in kept]
+        moments = moments[kept]
+    return Decoded(taken, events, moments, refused)
 
 
 def readable_model(record: Record, *, record_bytes: int) -> str | None:
@@ -107,3 +119,61 @@ def readable_model(record: Record, *, record_bytes: int) -> str | None:
         except ValidationError:
             continue
     return None
+
+
+class _RefusedError(ValueError):
+    """Carries the reason for a record that no parser was asked about."""
+
+    def __init__(self, reasons: Reasons) -> None:
+        super().__init__(reasons[0][2])
+        self.reasons = reasons
+
+
+def _event(record: Record, kind: EventKind, record_bytes: int) -> Event:
+    value = record.value
+    if not value:
+        raise _RefusedError((reason("empty", "", "the record has no value"),))
+    if len(value) > record_bytes:
+        text = f"the record has {len(value)} bytes, at most {record_bytes} are taken"
+        raise _RefusedError((reason("oversize", "", text),))
+    headers = record.headers
+    mode = cloudevent_mode(headers) if headers else None
+    event: Event
+    if mode is None:
+        event = kind.adapter.validate_json(value)
+    else:
+        event = kind.adapter.validate_python(payload_of(value, headers, mode, kind.fields))
+    return event
+
+
+def _reasons_of(error: ValueError) -> Reasons:
+    if isinstance(error, _RefusedError):
+        return error.reasons
+    if isinstance(error, ValidationError):
+        return contract_reasons(error)
+    if isinstance(error, CloudEventError):
+        return (reason("cloudevent", error.attribute, str(error)),)
+    return (json_reason(str(error)),)
+
+
+def _batch_faults(events: Sequence[Event], moments: Int64, kind: EventKind) -> dict[int, Reasons]:
+    """What the envelope left to be checked, by row."""
+    found: defaultdict[int, Reasons] = defaultdict(tuple)
+    time = kind.fields.time
+    for row in np.flatnonzero(moments == NO_MOMENT).tolist():
+        text = f"{time} {events[row][time]!r} is no moment from {_FIRST_DAY} to before {_END_DAY}"
+        found[row] += (reason("bad_value", time, text),)
+    features = [event.get(kind.features) or {} for event in events]
+    if not _SCALARS.issuperset(map(type, chain.from_iterable(map(dict.values, features)))):
+        for row, values in enumerate(features):
+            for name, value in values.items():
+                if type(value) not in _SCALARS and len(found[row]) < MAX_REASONS:
+                    path = f"{kind.features}.{name}"
+                    text = f"{path} is a {type(value).__name__}: features are scalars"
+                    found[row] += (reason("wrong_type", path, text),)
+    if kind.needs_one_of:
+        for row, event in enumerate(events):
+            if all(event.get(name) is None for name in kind.needs_one_of):
+                text = f"{' or '.join(kind.needs_one_of)} must name what the event is about"
+                found[row] += (reason("missing_field", kind.needs_one_of[0], text),)
+    return {row: reasons for row, reasons in found.items() if reasons}

@@ -6,9 +6,9 @@ anything a record holds, memory that outlives the batch, the wall clock.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 
@@ -26,21 +26,19 @@ from monitor.validation.columns import ColumnReader, Columns
 from monitor.validation.decoding import (
     LABEL,
     PREDICTION,
-    Event,
+    Decoded,
     EventKind,
     decode,
     readable_model,
-    sent_us,
 )
+from monitor.validation.moments import LATEST_US
 from monitor.validation.reasons import Reasons
 from monitor.validation.values import make_storable
-from schemas.contract import EARLIEST_TIME, LATEST_TIME
+from schemas.contract import SENT_AT_HEADER
 from schemas.model import ModelCard
 
 _US_PER_MS: Final = 1_000
-_LATEST_MS: Final = round((LATEST_TIME - EARLIEST_TIME).total_seconds()) * 1_000
-
-Pairs = list[tuple[Record, Event]]
+_SENT_AT_DIGITS: Final = len(str(LATEST_US))
 
 
 class Validator:
@@ -61,60 +59,57 @@ class Validator:
 
         Predictions are grouped by (topic, partition, model, version), labels by (topic,
         partition, model): offset order inside a group, groups in the order of their first record.
+        Rejected records stand in the order of the records of their topic.
         """
-        predictions: defaultdict[tuple[str, int, str, str], Pairs] = defaultdict(list)
-        labels: defaultdict[tuple[str, int, str], Pairs] = defaultdict(list)
-        rejected: list[RejectedRecord] = []
-        limit = self._limits.record_bytes
+        by_topic: defaultdict[str, list[Record]] = defaultdict(list)
         for record in records:
-            topic = record.topic
-            kind = self._kinds.get(topic)
-            if kind is None:
+            by_topic[record.topic].append(record)
+        predictions: list[PredictionColumns] = []
+        labels: list[LabelColumns] = []
+        rejected: list[RejectedRecord] = []
+        for topic, its_records in by_topic.items():
+            if topic not in self._kinds:
                 raise ConfigError(f"topic {topic!r} is none of {sorted(self._kinds)}")
-            event = decode(record, kind, record_bytes=limit)
-            if isinstance(event, tuple):
-                rejected.append(self._rejected(record, event))
-            elif kind is PREDICTION:
-                key = (topic, record.partition, event["model"], event["model_version"])
-                predictions[key].append((record, event))
+            kind = self._kinds[topic]
+            decoded = decode(its_records, kind, record_bytes=self._limits.record_bytes)
+            rejected += [self._rejected(record, reasons) for record, reasons in decoded.refused]
+            if kind is PREDICTION:
+                predictions += self._predictions(topic, decoded)
             else:
-                labels[topic, record.partition, event["model"]].append((record, event))
-        return Validated(
-            tuple(self._predictions(*key, pairs) for key, pairs in predictions.items()),
-            tuple(_labels(*key, pairs) for key, pairs in labels.items()),
-            tuple(rejected),
-        )
+                labels += _labels(topic, decoded)
+        return Validated(tuple(predictions), tuple(labels), tuple(rejected))
 
-    def _predictions(
-        self, topic: str, partition: int, model: str, version: str, pairs: Pairs
-    ) -> PredictionColumns:
-        records = [record for record, _ in pairs]
-        events = [event for _, event in pairs]
-        reader = self._readers.get((model, version))
-        if reader is None:
-            for event in events:
-                make_storable(event)
-            columns = Columns({}, {}, ())
-        else:
-            columns = reader.read(events)
-        appended = _appended_us(records)
-        return PredictionColumns(
-            model=model,
-            model_version=version,
-            registered=reader is not None,
-            topic=topic,
-            partition=partition,
-            offsets=_offsets(records),
-            appended_us=appended,
-            occurred_us=_moments_us(event["occurred_at"] for event in events),
-            sent_us=_sent_us(records, appended),
-            event_ids=[event["event_id"] for event in events],
-            numbers=columns.numbers,
-            categories=columns.categories,
-            faults=columns.faults,
-            events=events,
-            repeated=np.zeros(len(events), dtype=np.bool_),
-        )
+    def _predictions(self, topic: str, decoded: Decoded) -> Iterator[PredictionColumns]:
+        log = _LogColumns.of(decoded)
+        groups: defaultdict[tuple[int, str, str], list[int]] = defaultdict(list)
+        for row, event in enumerate(decoded.events):
+            groups[log.partitions[row], event["model"], event["model_version"]].append(row)
+        for (partition, model, version), rows in groups.items():
+            events = [decoded.events[row] for row in rows]
+            reader = self._readers.get((model, version))
+            if reader is None:
+                for event in events:
+                    make_storable(event)
+                columns = Columns({}, {}, ())
+            else:
+                columns = reader.read(events)
+            yield PredictionColumns(
+                model=model,
+                model_version=version,
+                registered=reader is not None,
+                topic=topic,
+                partition=partition,
+                offsets=log.offsets[rows],
+                appended_us=log.appended_us[rows],
+                occurred_us=decoded.moments_us[rows],
+                sent_us=log.sent_us[rows],
+                event_ids=[event["event_id"] for event in events],
+                numbers=columns.numbers,
+                categories=columns.categories,
+                faults=columns.faults,
+                events=events,
+                repeated=np.zeros(len(events), dtype=np.bool_),
+            )
 
     def _rejected(self, record: Record, reasons: Reasons) -> RejectedRecord:
         return RejectedRecord(
@@ -128,39 +123,56 @@ class Validator:
         )
 
 
-def _labels(topic: str, partition: int, model: str, pairs: Pairs) -> LabelColumns:
-    records = [record for record, _ in pairs]
-    events = [event for _, event in pairs]
-    for event in events:
+def _labels(topic: str, decoded: Decoded) -> Iterator[LabelColumns]:
+    log = _LogColumns.of(decoded)
+    groups: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+    for row, event in enumerate(decoded.events):
         make_storable(event)
-    return LabelColumns(
-        model=model,
-        topic=topic,
-        partition=partition,
-        offsets=_offsets(records),
-        appended_us=_appended_us(records),
-        observed_us=_moments_us(event["observed_at"] for event in events),
-        events=events,
-    )
+        groups[log.partitions[row], event["model"]].append(row)
+    for (partition, model), rows in groups.items():
+        yield LabelColumns(
+            model=model,
+            topic=topic,
+            partition=partition,
+            offsets=log.offsets[rows],
+            appended_us=log.appended_us[rows],
+            observed_us=decoded.moments_us[rows],
+            events=[decoded.events[row] for row in rows],
+        )
 
 
-def _offsets(records: Sequence[Record]) -> Int64:
-    return np.array([record.offset for record in records], dtype=np.int64)
+@dataclass(frozen=True, slots=True)
+class _LogColumns:
+    """Where and when the decoded records stand in the log."""
+
+    partitions: list[int]
+    offsets: Int64
+    appended_us: Int64
+    sent_us: Int64
+
+    @classmethod
+    def of(cls, decoded: Decoded) -> Self:
+        records = decoded.records
+        appended = _appended_us(records)
+        return cls(
+            partitions=[record.partition for record in records],
+            offsets=np.array([record.offset for record in records], dtype=np.int64),
+            appended_us=appended,
+            sent_us=_sent_us(records, appended),
+        )
 
 
 def _appended_us(records: Sequence[Record]) -> Int64:
-    """The broker's append time; what lies outside 1970 to 2199 is cut to it."""
+    """The broker's append time; what lies outside the range of event times is cut to it."""
     times_ms = np.array([record.timestamp for record in records], dtype=np.int64)
-    return np.clip(times_ms, 0, _LATEST_MS) * _US_PER_MS
+    return np.clip(times_ms, 0, LATEST_US // _US_PER_MS) * _US_PER_MS
 
 
 def _sent_us(records: Sequence[Record], appended: Int64) -> Int64:
-    if not any(record.headers for record in records):
-        return appended.copy()
-    pairs = zip(records, appended.tolist(), strict=True)
-    return np.array([sent_us(record.headers, us) for record, us in pairs], dtype=np.int64)
-
-
-def _moments_us(moments: Iterable[datetime]) -> Int64:
-    since = [moment - EARLIEST_TIME for moment in moments]
-    return np.array(since, dtype="timedelta64[us]").astype(np.int64)
+    """The simulated send time of a replay, else the append time."""
+    sent = appended.copy()
+    for row, record in enumerate(records):
+        for name, value in record.headers or ():
+            if name == SENT_AT_HEADER and value and value.isdigit():
+                sent[row] = int(value) if len(value) <= _SENT_AT_DIGITS else appended[row]
+    return np.minimum(sent, LATEST_US)

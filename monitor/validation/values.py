@@ -75,9 +75,10 @@ def read_numbers(column: RawColumn) -> Float64:
 def read_categories(column: RawColumn) -> list[str | None]:
     """A category column as texts."""
     raw = column.raw
-    strings = {value for value in raw if type(value) is str}
-    bad = {text: fault for text in strings if (fault := column.fault_of(text)) is not None}
-    if not bad and all(type(value) is str for value in raw):
+    only_texts = {str}.issuperset(map(type, raw))
+    distinct = set(raw) if only_texts else {value for value in raw if type(value) is str}
+    bad = {text: fault for text in distinct if (fault := column.fault_of(text)) is not None}
+    if only_texts and not bad:
         return raw
     texts: list[str | None] = []
     for row, value in enumerate(raw):
