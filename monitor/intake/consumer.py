@@ -4,16 +4,20 @@ In: settings. Out: a KafkaConsumer whose known faults are worked round, and what
 does not tell. Tests hold every attribute used here to the installed release.
 """
 
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import Fetcher
+from kafka.structs import MemberState
 
 from monitor.broker import client_options
 from monitor.config import KafkaSettings
 
 CONNECT_TIMEOUT_MS = 5_000
 RECONNECT_MAX_MS = 1_000
+LOOK_S = 0.01
 
 
 class _CompactedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python is untyped
@@ -48,6 +52,23 @@ def connect(kafka: KafkaSettings, **options: Any) -> Any:
     return consumer
 
 
+def partition_counts(consumer: Any, topics: Sequence[str], timeout_s: float) -> dict[str, int]:
+    """Partitions of each topic, 0 for one that is not known after `timeout_s`.
+
+    To be called between `subscribe` and the first `poll`: a member that joins before it knows the
+    topics, and leads the group, hands out nothing, and may need half a minute to mend it.
+    """
+    deadline = time.monotonic() + timeout_s
+    consumer._cluster.request_update()
+    while True:
+        counts = {
+            topic: len(consumer._cluster.partitions_for_topic(topic) or ()) for topic in topics
+        }
+        if all(counts.values()) or time.monotonic() > deadline:
+            return counts
+        time.sleep(LOOK_S)
+
+
 def forget_offset_requests(consumer: Any) -> None:
     """Drop answers still under way to "what was committed", asked for an older generation.
 
@@ -60,3 +81,17 @@ def is_connected(consumer: Any) -> bool:
     """Whether at least one broker of the cluster is connected right now."""
     client = consumer._client
     return any(client.connected(broker.node_id) for broker in consumer._cluster.brokers())
+
+
+def is_fenced(consumer: Any) -> bool:
+    """Whether another process has taken this static member's place.
+
+    kafka-python is told so by a heartbeat, stops its heartbeats in silence, and goes on fetching as
+    if nothing had happened.
+    """
+    coordinator = consumer._coordinator
+    return (
+        coordinator.state is MemberState.STABLE
+        and not coordinator._heartbeat_enabled
+        and not coordinator.need_rejoin()
+    )

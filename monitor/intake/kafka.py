@@ -28,15 +28,22 @@ from monitor.broker import Membership, Partition
 from monitor.config import Settings
 from monitor.errors import ConfigError, FencedError, PlumblineError
 from monitor.events import Record
-from monitor.intake.consumer import connect, forget_offset_requests, is_connected
+from monitor.intake.consumer import (
+    connect,
+    forget_offset_requests,
+    is_connected,
+    is_fenced,
+    partition_counts,
+)
 
 SESSION_TIMEOUT_MS = 45_000
 """How long a killed worker's partitions wait for its restart before they move."""
 MAX_POLL_INTERVAL_MS = 300_000
 """How long a worker may take between two polls before it is removed from the group."""
 OFFSET_TIMEOUT_MS = 5_000
-PARTITION_FETCH_BYTES = 4 * 1024 * 1024
-FETCH_BYTES = 32 * 1024 * 1024
+TOPICS_TIMEOUT_S = 2.0
+PARTITION_FETCH_BYTES = 1024 * 1024
+FETCH_BYTES = 16 * 1024 * 1024
 CLOSE_TIMEOUT_MS = 5_000
 BACKOFF_MS = 200
 
@@ -60,6 +67,8 @@ class KafkaSource:
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._on_lost = on_lost
+        topics = settings.kafka.topics
+        self._topics = (topics.predictions, topics.labels, topics.commands)
         self._session_timeout_ms = session_timeout_ms
         self._max_poll_interval_ms = max_poll_interval_ms
         self._consumer: Any = None
@@ -97,9 +106,11 @@ class KafkaSource:
         the account may not read, and what `on_assigned` raised.
         """
         try:
-            if self._consumer is None:
-                self._join()
+            if self._consumer is None and not self._join():
+                return ()
             batches = self._consumer.poll(timeout_ms, self._settings.worker.poll_records)
+            if is_fenced(self._consumer):
+                raise FencedInstanceIdError
             if self._awaiting is not None:
                 # Everything is paused: there is nothing in `batches`.
                 self._restore(self._awaiting)
@@ -144,8 +155,7 @@ class KafkaSource:
         self._forget()
         self._disconnect()
 
-    def _join(self) -> None:
-        topics = self._settings.kafka.topics
+    def _join(self) -> bool:
         consumer = connect(
             self._settings.kafka,
             group_id=self._settings.kafka.group_id,
@@ -160,9 +170,14 @@ class KafkaSource:
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
         )
         self._consumer = consumer
-        consumer.subscribe(
-            [topics.predictions, topics.labels, topics.commands], listener=_Listener(self)
-        )
+        consumer.subscribe(self._topics, listener=_Listener(self))
+        counts = partition_counts(consumer, self._topics, TOPICS_TIMEOUT_S)
+        missing = [topic for topic, count in counts.items() if count == 0]
+        if missing:
+            self._problem = f"no topic {', '.join(missing)}: run `plumbline doctor --fix`"
+            log.warning("%s", self._problem)
+            self._disconnect()
+        return not missing
 
     def _disconnect(self) -> None:
         if self._consumer is None:
@@ -209,6 +224,7 @@ class KafkaSource:
             self._forget()
 
     def _restore(self, partitions: tuple[TopicPartition, ...]) -> None:
+        self._co_partitioned()
         starts = self._starts(partitions)
         self._on_assigned(starts)
         for partition in partitions:
@@ -218,6 +234,15 @@ class KafkaSource:
         self._problem = ""
         if not self._paused:
             self._consumer.resume(*partitions)
+
+    def _co_partitioned(self) -> None:
+        expected = self._settings.kafka.partitions
+        for topic, count in partition_counts(self._consumer, self._topics, 0).items():
+            if count not in (0, expected):
+                raise ConfigError(
+                    f"topic {topic} has {count} partitions, kafka.partitions is {expected}: a "
+                    "model would be split between workers; run `plumbline doctor` for the fix"
+                )
 
     def _starts(self, partitions: tuple[TopicPartition, ...]) -> dict[Partition, int]:
         """The group's committed offset of each partition; the log's start where there is none."""

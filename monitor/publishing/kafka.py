@@ -36,12 +36,7 @@ from monitor.publishing.watchdog import watchdog
 
 WATCHDOG_S = 60.0
 LOOKUP_TIMEOUT_MS = 5_000
-FENCED = (
-    CommitFailedError,
-    ProducerFencedError,
-    InvalidProducerEpochError,
-    FencedInstanceIdError,
-)
+FENCED = (CommitFailedError, ProducerFencedError, InvalidProducerEpochError)
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +150,10 @@ class KafkaPublisher:
         self, error: KafkaError, doing: str
     ) -> BrokerError | FencedError | ConfigError | ContractError:
         text = f"{doing} at Kafka {self._kafka.bootstrap_servers}: {error}"
+        if isinstance(error, FencedInstanceIdError):
+            taken = FencedError(f"{text}; another process took this slot: end one of the two")
+            taken.retryable = False
+            return taken
         if isinstance(error, FENCED):
             return FencedError(f"{text}; join again and go on from the committed offsets")
         if isinstance(error, MessageSizeTooLargeError):

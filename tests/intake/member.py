@@ -1,0 +1,45 @@
+"""A member of the group that writes down what it is told."""
+
+from collections.abc import Mapping
+
+from monitor.broker import Partition
+from monitor.config import Settings
+from monitor.events import Record
+from monitor.intake.kafka import KafkaSource
+
+
+class Member:
+    """A source, the calls it made (`calls`) and the records it handed out (`records`)."""
+
+    def __init__(self, settings: Settings, **timing: int) -> None:
+        self.calls: list[str] = []
+        self.starts: dict[Partition, int] = {}
+        self.at_revocation: dict[Partition, int] = {}
+        self.records: list[Record] = []
+        self.source = KafkaSource(
+            settings,
+            on_assigned=self._assigned,
+            on_revoked=self._revoked,
+            on_lost=self._lost,
+            **timing,
+        )
+
+    def step(self) -> None:
+        self.records.extend(self.source.poll(200))
+
+    def offsets(self) -> dict[Partition, list[int]]:
+        found: dict[Partition, list[int]] = {}
+        for record in self.records:
+            found.setdefault((record.topic, record.partition), []).append(record.offset)
+        return found
+
+    def _assigned(self, starts: Mapping[Partition, int]) -> None:
+        self.calls.append("assigned")
+        self.starts = dict(starts)
+
+    def _revoked(self) -> None:
+        self.calls.append("revoked")
+        self.at_revocation = self.source.positions()
+
+    def _lost(self) -> None:
+        self.calls.append("lost")
