@@ -25,9 +25,13 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Final = {
+    "stack": Entry("Start", "monitor.cli.stack", "Kafka and ClickHouse on this machine."),
     "init": Entry("Start", "monitor.cli.init", "Write a model card from a data file."),
     "profile": Entry("Models", "monitor.cli.profile", "Build the profile of a reference data set."),
     "register": Entry("Models", "monitor.cli.register", "Publish a model card with its profile."),
+    "run": Entry("Running", "monitor.cli.run", "The worker: consume, test, store, alert."),
+    "doctor": Entry("Running", "monitor.cli.doctor", "Check everything that a worker needs."),
+    "alerts": Entry("Looking", "monitor.cli.alerts", "Look at alerts."),
 }
 """Every command by name; the function in the module has the command's name."""
 
@@ -94,7 +98,7 @@ def _missing_package(command: str, error: ModuleNotFoundError) -> str:
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Settings file (YAML). Default: $PLUMBLINE_CONFIG, else ./plumbline.yaml.",
+    help="Settings file. Default: $PLUMBLINE_CONFIG, ./plumbline.yaml, or the local stack's.",
 )
 @click.version_option(package_name="plumbline", message="%(prog)s %(version)s")
 @click.pass_context
