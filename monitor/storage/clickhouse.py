@@ -15,22 +15,16 @@ from monitor.alerts import AlertMove
 from monitor.clock import to_us
 from monitor.config import ClickHouseSettings
 from monitor.storage.connection import Connection
-from monitor.storage.predictions import prediction_rows
 from monitor.storage.schema import migrate
 from monitor.storage.store import StoreBatch, StoredUntil, Watermark
 from monitor.storage.tables import (
+    MONTHLY_TABLES,
     alert_rows,
+    batch_tables,
     card_rows,
-    finding_rows,
-    label_rows,
-    pane_rows,
     profile_rows,
-    rejection_rows,
 )
 from schemas import ModelCard
-
-MONTHLY_TABLES: Final = ("predictions", "labels", "rejections")
-"""Tables partitioned by the month of `appended_at`."""
 
 _STORED_UNTIL: Final = """
 SELECT source, partition, max(offset) AS offset, max(appended_at) AS appended_at
@@ -109,22 +103,6 @@ class ClickHouseStore:
         monthly = table in MONTHLY_TABLES
         for piece in _months(rows) if monthly else (rows,):
             self.connection.insert(table, piece)
-
-
-def batch_tables(batch: StoreBatch) -> Iterator[tuple[str, Any]]:
-    """Table by table, the rows of a batch; tables without rows are left out."""
-    predictions = [columns for columns in batch.predictions if len(columns)]
-    labels = [columns for columns in batch.labels if len(columns)]
-    if predictions:
-        yield "predictions", prediction_rows(predictions)
-    if labels:
-        yield "labels", label_rows(labels)
-    if batch.rejected:
-        yield "rejections", rejection_rows(batch.rejected)
-    if batch.panes:
-        yield "pane_summaries", pane_rows(batch.panes)
-    if batch.findings:
-        yield "findings", finding_rows(batch.findings)
 
 
 def _months(rows: Any) -> Iterator[Any]:

@@ -118,7 +118,8 @@ class Connection:
 
     def ping(self) -> str:
         """The server's version; raises StorageError where it does not answer."""
-        return str(self.query("SELECT version() AS version")[0]["version"])
+        with self._translated("answer"):  # before its database may exist
+            return str(self._client().command("SELECT version()", use_database=False))
 
     def wait_until_ready(self, *, timeout_s: float) -> str:
         """The server's version as soon as it answers, within a bound."""

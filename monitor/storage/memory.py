@@ -12,9 +12,8 @@ import pyarrow as pa
 from monitor.alerts import AlertMove
 from monitor.clock import to_us
 from monitor.errors import StorageError
-from monitor.storage.clickhouse import MONTHLY_TABLES, batch_tables
 from monitor.storage.store import StoreBatch, StoredUntil, Watermark
-from monitor.storage.tables import alert_rows, card_rows
+from monitor.storage.tables import MONTHLY_TABLES, alert_rows, batch_tables, card_rows
 from schemas import ModelCard
 
 KEYS: Final = {

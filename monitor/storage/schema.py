@@ -69,7 +69,7 @@ def migrate(connection: Connection, migrations: Sequence[Migration] | None = Non
 
 def schema_problems(connection: Connection) -> list[str]:
     """What stands between the database and this release, each with its fix; empty when nothing."""
-    fix = "run `plumbline doctor --fix` or start a worker with an account that may create tables"
+    fix = "start a worker with an account that may create tables, it applies the migrations"
     wanted = load_migrations()
     try:
         applied = _applied(connection)

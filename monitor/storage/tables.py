@@ -1,13 +1,13 @@
-"""Rows of the smaller tables: labels, rejections, panes, findings, alerts, cards, profiles.
+"""Rows of the tables: what of a batch goes where.
 
-In: the records. Out: an Arrow table each, its columns named as in the migrations.
+In: batches and records. Out: an Arrow table each, its columns named as in the migrations.
 Never: a column that a migration does not have (a test holds both together).
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +16,29 @@ from monitor.alerts import AlertMove
 from monitor.events import LabelColumns, PaneSummary, RejectedRecord
 from monitor.findings import Finding, Measurement, Span
 from monitor.storage.arrays import answers, maps, moments, repeated_words, texts, words
+from monitor.storage.predictions import prediction_rows
+from monitor.storage.store import StoreBatch
 from schemas import ModelCard
 from schemas.rejection import MAX_ORIGINAL_BYTES
+
+MONTHLY_TABLES: Final = ("predictions", "labels", "rejections")
+"""Tables partitioned by the month of `appended_at`."""
+
+
+def batch_tables(batch: StoreBatch) -> Iterator[tuple[str, Any]]:
+    """Table by table, the rows of a batch; tables without rows are left out."""
+    predictions = [columns for columns in batch.predictions if len(columns)]
+    labels = [columns for columns in batch.labels if len(columns)]
+    if predictions:
+        yield "predictions", prediction_rows(predictions)
+    if labels:
+        yield "labels", label_rows(labels)
+    if batch.rejected:
+        yield "rejections", rejection_rows(batch.rejected)
+    if batch.panes:
+        yield "pane_summaries", pane_rows(batch.panes)
+    if batch.findings:
+        yield "findings", finding_rows(batch.findings)
 
 
 def label_rows(parts: Sequence[LabelColumns]) -> Any:

@@ -1,0 +1,247 @@
+"""Records to store: small, complete, and hostile where the subject is hostility."""
+
+from typing import Any
+
+import numpy as np
+
+from monitor.alerts import AlertMove, AlertState
+from monitor.events import (
+    Fault,
+    LabelColumns,
+    PaneSummary,
+    PredictionColumns,
+    RejectedRecord,
+)
+from monitor.findings import Finding, Measurement, Span, Verdict
+from monitor.storage.store import StoreBatch
+from schemas import FeatureSpec, ModelCard, Owner
+
+MARCH_US = 1_362_114_000_000_000
+APPENDED_US = 1_790_000_000_000_000
+DAY_US = 86_400_000_000
+PREDICTIONS = "plumbline.predictions"
+LABELS = "plumbline.labels"
+
+HOSTILE_TEXTS = (
+    'it\'s "quoted" `back` \\ slash',
+    "'); DROP TABLE predictions; --",
+    "nul \0 inside",
+    "tab\tnew\nline\rreturn",
+    "\N{SNOWMAN} \N{FACE WITH TEARS OF JOY} \u202e",
+    "x" * 100_000,
+    "",
+    "NULL",
+    "\\N",
+    "{name:String}",
+)
+
+
+def predictions(
+    n: int = 4,
+    *,
+    first_offset: int = 0,
+    model: str = "flights",
+    partition: int = 0,
+    faults: tuple[Fault, ...] = (),
+    appended_us: int = APPENDED_US,
+    extra: dict[str, Any] | None = None,
+) -> PredictionColumns:
+    """`n` predictions with two numbers and a category; `extra` fields go into every event."""
+    offsets = np.arange(first_offset, first_offset + n)
+    temp = np.asarray(40.0 + offsets, np.float64)
+    distance = np.asarray(100.0 * (1 + offsets), np.float64)
+    carriers: list[str | None] = [("UA", "AA", "DL")[offset % 3] for offset in offsets]
+    for fault in faults:
+        if fault.feature == "temp" and fault.reason != "out_of_range":
+            temp[fault.row] = np.nan
+        if fault.feature == "carrier" and fault.reason != "unseen_category":
+            carriers[fault.row] = None
+    answers: list[str | None] = ["late" if offset % 2 else "on_time" for offset in offsets]
+    ids = [f"{model}-{partition}-{offset}" for offset in offsets]
+    events = [
+        {"event_id": event_id, "prediction": answer, "features": {"unused": 1}, **(extra or {})}
+        for event_id, answer in zip(ids, answers, strict=True)
+    ]
+    return PredictionColumns(
+        model=model,
+        model_version="1",
+        registered=True,
+        topic=PREDICTIONS,
+        partition=partition,
+        offsets=offsets,
+        appended_us=np.full(n, appended_us) + offsets * 1_000,
+        occurred_us=MARCH_US + offsets * 3_600_000_000,
+        sent_us=MARCH_US + offsets * 3_600_000_000 + 250_000,
+        event_ids=ids,
+        numbers={"temp": temp, "distance": distance, "score": offsets / 1_000},
+        categories={"carrier": carriers, "prediction": answers},
+        faults=faults,
+        events=events,
+        repeated=np.zeros(n, np.bool_),
+    )
+
+
+def unregistered(features: list[dict[str, Any]], answers: list[Any]) -> PredictionColumns:
+    """Predictions of a model without a card."""
+    n = len(features)
+    offsets = np.arange(n)
+    return PredictionColumns(
+        model="unknown",
+        model_version="0",
+        registered=False,
+        topic=PREDICTIONS,
+        partition=1,
+        offsets=offsets,
+        appended_us=np.full(n, APPENDED_US) + offsets,
+        occurred_us=MARCH_US + offsets,
+        sent_us=np.full(n, APPENDED_US) + offsets,
+        event_ids=[f"unknown-{row}" for row in range(n)],
+        numbers={},
+        categories={},
+        faults=(),
+        events=[
+            {"prediction": answer, "features": values}
+            for answer, values in zip(answers, features, strict=True)
+        ],
+        repeated=np.zeros(n, np.bool_),
+    )
+
+
+def labels(
+    truths: list[Any], *, first_offset: int = 0, extra: dict[str, Any] | None = None
+) -> LabelColumns:
+    """Labels of the first events of `flights`."""
+    offsets = np.arange(first_offset, first_offset + len(truths))
+    return LabelColumns(
+        model="flights",
+        topic=LABELS,
+        partition=0,
+        offsets=offsets,
+        appended_us=APPENDED_US + offsets,
+        observed_us=MARCH_US + offsets * 3_600_000_000,
+        events=[
+            {"event_id": f"flights-0-{offset}", "label": truth, **(extra or {})}
+            for offset, truth in zip(offsets, truths, strict=True)
+        ],
+    )
+
+
+def rejected(offset: int, *, topic: str = PREDICTIONS, original: bytes = b"{") -> RejectedRecord:
+    """A record that was no JSON."""
+    return RejectedRecord(
+        topic=topic,
+        partition=0,
+        offset=offset,
+        appended_us=APPENDED_US + offset,
+        model=None,
+        reasons=(("not_json", "", "ends too early"), ("missing_field", "model", "is required")),
+        original=original,
+    )
+
+
+def pane(index: int, column: str = "temp") -> PaneSummary:
+    """A pane of one number column."""
+    return PaneSummary(
+        model="flights",
+        model_version="1",
+        column=column,
+        pane=index,
+        topic=PREDICTIONS,
+        partition=0,
+        first_event=250 * index,
+        last_event=250 * index + 249,
+        first_offset=300 * index,
+        last_offset=300 * index + 299,
+        started_us=MARCH_US + DAY_US * index,
+        ended_us=MARCH_US + DAY_US * (index + 1),
+        n=250,
+        missing=3,
+        mean=41.5,
+        minimum=-1.0,
+        maximum=99.5,
+        sketch=b"\x00\xff sketch",
+        counts={"UA": 12, "AA": 3},
+        faults={"null": 3},
+    )
+
+
+def finding(
+    window: int, *, feature: str = "score", effect: float = 0.4, verdict: Verdict = Verdict.DRIFT
+) -> Finding:
+    """A KS finding on a window of 1,000 events; thirty days lie between windows."""
+    span = Span(
+        topic=PREDICTIONS,
+        partition=0,
+        first_event=1_000 * window,
+        last_event=1_000 * window + 999,
+        first_offset=1_200 * window,
+        last_offset=1_200 * window + 1_199,
+        started_us=MARCH_US + 30 * DAY_US * window,
+        ended_us=MARCH_US + 30 * DAY_US * window + DAY_US,
+    )
+    measurement = Measurement(
+        check="ks",
+        feature=feature,
+        scale=1_000,
+        verdict=verdict,
+        statistic=effect,
+        effect=effect,
+        threshold=0.23,
+        p_value=0.001,
+        n_ref=10_000,
+        n_cur=998,
+        n_effective=40.5,
+        smallest_visible=0.2,
+        cleared=False,
+        reason="",
+        values={"psi": 0.3},
+    )
+    return Finding("flights", "1", "drift", "PredictionDrift", "", span, measurement)
+
+
+def move(
+    window: int, state: AlertState, previous: AlertState | None, *, fingerprint: str = "ab" * 8
+) -> AlertMove:
+    """One move of the score's alert."""
+    cause = finding(window)
+    return AlertMove(
+        event_id=f"{fingerprint}-{window}-{state}",
+        fingerprint=fingerprint,
+        labels={
+            "alertname": "PredictionDrift",
+            "severity": "warning",
+            "model": "flights",
+            "model_version": "1",
+            "feature": "score",
+            "category": "drift",
+        },
+        annotations={"owner": "delays team", "summary": "the score's distribution moved"},
+        state=state,
+        previous=previous,
+        reason="two windows in a row",
+        starts_us=MARCH_US,
+        moved_us=cause.span.ended_us,
+        finding=cause,
+    )
+
+
+def whole_batch() -> StoreBatch:
+    """A batch with rows of every kind."""
+    return StoreBatch(
+        predictions=[predictions(4), predictions(3, model="other", partition=2)],
+        labels=[labels([True, "late", 3, 0.25])],
+        rejected=[rejected(4), rejected(4, topic=LABELS)],
+        panes=[pane(0), pane(1)],
+        findings=[finding(1), finding(2, feature="temp", verdict=Verdict.OK)],
+    )
+
+
+def card(version: str = "1", team: str | None = "delays") -> ModelCard:
+    """A card of the flight model."""
+    return ModelCard(
+        model="flights",
+        model_version=version,
+        owner=Owner(team=team, contact="delays@example.com") if team else None,
+        task="binary",
+        features={"temp": FeatureSpec(type="number")},
+    )
