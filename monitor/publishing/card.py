@@ -1,9 +1,11 @@
 """Publishes a model card to the models topic (`plumbline register`).
 
-In: a valid `ModelCard`. Out: its offset in the topic, once every replica has it. The key is
+In: a valid `ModelCard`. Out: its place in the topic, once every replica has it. The key is
 `model/version`: no model name holds a slash, so the key names the version, and compaction keeps
 the last card of each version for ever.
 """
+
+from dataclasses import dataclass
 
 from kafka import KafkaProducer
 from kafka.errors import AuthorizationError, KafkaError
@@ -16,6 +18,14 @@ from schemas.model import ModelCard
 WAIT_S = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedCard:
+    """Where a card stands in the topic, and when the broker appended it."""
+
+    offset: int
+    appended_us: int
+
+
 def card_key(model: str, model_version: str) -> bytes:
     """Key of a card.
 
@@ -25,8 +35,8 @@ def card_key(model: str, model_version: str) -> bytes:
     return f"{model}/{model_version}".encode()
 
 
-def publish_card(settings: Settings, card: ModelCard) -> int:
-    """Publish one card and return its offset; raises BrokerError or ConfigError."""
+def publish_card(settings: Settings, card: ModelCard) -> PublishedCard:
+    """Publish one card and say where it stands; raises BrokerError or ConfigError."""
     topic = settings.kafka.topics.models
     try:
         producer = KafkaProducer(
@@ -42,7 +52,8 @@ def publish_card(settings: Settings, card: ModelCard) -> int:
             sent = producer.send(
                 topic, key=card_key(card.model, card.model_version), value=card.to_json()
             )
-            return int(sent.get(timeout=WAIT_S).offset)
+            placed = sent.get(timeout=WAIT_S)
+            return PublishedCard(int(placed.offset), int(placed.timestamp) * 1_000)
         finally:
             producer.close(timeout=WAIT_S)
     except AuthorizationError as error:

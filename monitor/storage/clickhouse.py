@@ -20,6 +20,7 @@ from monitor.storage.store import StoreBatch, StoredUntil, Watermark
 from monitor.storage.tables import (
     MONTHLY_TABLES,
     alert_rows,
+    audit_rows,
     batch_tables,
     card_rows,
     profile_rows,
@@ -83,6 +84,10 @@ class ClickHouseStore:
         """Keep a reference profile under its content address, once."""
         if self.load_profile(profile_hash) is None:
             self._insert("profiles", profile_rows(profile_hash, content))
+
+    def save_audit(self, profile_hash: str, dataset_fingerprint: str, audit: str) -> None:
+        """Keep the data audit (JSON) of the data set that a profile was built from."""
+        self._insert("audits", audit_rows(profile_hash, dataset_fingerprint, audit))
 
     def load_profile(self, profile_hash: str) -> bytes | None:
         """A reference profile, or None when there is none of this address."""

@@ -199,6 +199,17 @@ def profile_rows(profile_hash: str, content: bytes) -> Any:
     )
 
 
+def audit_rows(profile_hash: str, dataset_fingerprint: str, audit: str) -> Any:
+    """The one row of a data audit."""
+    return pa.table(
+        {
+            "profile_hash": texts([profile_hash]),
+            "dataset_fingerprint": texts([dataset_fingerprint]),
+            "audit": texts([audit]),
+        }
+    )
+
+
 def _measurement_columns(measured: Sequence[Measurement]) -> dict[str, Any]:
     """What findings and alerts both say of a measurement."""
     columns = {

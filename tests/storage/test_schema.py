@@ -14,7 +14,14 @@ from monitor.errors import StorageError
 from monitor.storage import ClickHouseStore, Connection, migrate, schema_problems
 from monitor.storage.memory import KEYS
 from monitor.storage.schema import Migration, created_name, load_migrations
-from monitor.storage.tables import MONTHLY_TABLES, alert_rows, batch_tables, card_rows, profile_rows
+from monitor.storage.tables import (
+    MONTHLY_TABLES,
+    alert_rows,
+    audit_rows,
+    batch_tables,
+    card_rows,
+    profile_rows,
+)
 from tests.storage.samples import APPENDED_US, card, move, whole_batch
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "storage.md"
@@ -99,6 +106,7 @@ def test_builders_name_columns_of_the_tables(clickhouse: ClickHouseStore) -> Non
     tables["alerts"] = alert_rows([move(1, AlertState.FIRING, None)])
     tables["cards"] = card_rows(card(), appended_us=APPENDED_US)
     tables["profiles"] = profile_rows("sha256:0", b"")
+    tables["audits"] = audit_rows("sha256:0", "sha256:1", "{}")
     optional = {
         "predictions": {
             "request_id",
