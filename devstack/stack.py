@@ -27,6 +27,7 @@ from devstack.processes import Process
 
 START_TIMEOUT_S = 60.0
 LOCK_TIMEOUT_S = 180.0
+PORT_TIMEOUT_S = 5.0
 POLL_S = 0.05
 LOG_TAIL_CHARS = 2_000
 
@@ -137,7 +138,12 @@ def _parts(directory: Path, info: StackInfo) -> list[_Part]:
 
 
 def _start(directory: Path, part: _Part, running: dict[str, Process]) -> None:
-    if not is_free(part.port):
+    deadline_s = time.monotonic() + PORT_TIMEOUT_S
+    while not is_free(part.port):
+        # A process just killed holds its port for a moment longer.
+        if time.monotonic() < deadline_s:
+            time.sleep(POLL_S)
+            continue
         raise StackError(
             f"{part.name} cannot start in {directory}: its port {part.port} is taken by another "
             "process; end that one, or remove the directory for new ports (and empty data)"

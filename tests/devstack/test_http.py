@@ -17,6 +17,8 @@ import zstandard
 from devstack.ports import LOOPBACK, free_ports
 from tests.devstack.server import READER, WRITER, ClickHouse
 
+ROOT = Path(__file__).parents[2]
+
 
 def test_ping_needs_no_account(clickhouse: ClickHouse) -> None:
     for path in ("/ping", "/replicas_status", "/"):
@@ -231,6 +233,8 @@ def test_curl(clickhouse: ClickHouse) -> None:
 def test_other_interfaces_are_refused_unless_asked_for(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "devstack.clickhouse", "--host", "0.0.0.0"]
     command += ["--port", str(free_ports(1)[0]), "--data", str(tmp_path), "--accounts", "none"]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    answer = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
     assert answer.returncode == 2
     assert "--allow-remote" in answer.stderr
