@@ -92,14 +92,12 @@ def class_text(value: bool | int | float | str) -> str:
         return value
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
-    if _INT64_MIN <= value <= _INT64_MAX:
-        return str(int(value))
-    return repr(as_float(value))
+    return str(int(value)) if _INT64_MIN <= value <= _INT64_MAX else repr(as_float(value))
 
 
 def _is_hidden_null(spec: FeatureSpec, value: object) -> bool:
     if isinstance(value, str):
-        return any(isinstance(hidden, str) and hidden == value for hidden in spec.hidden_nulls)
+        return value in spec.hidden_nulls
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     number = as_float(value)

@@ -80,9 +80,14 @@ def decode(records: Iterable[Record], kind: EventKind, *, record_bytes: int) -> 
     taken: list[Record] = []
     events: list[Event] = []
     refused: list[Refused] = []
+    validate_json = kind.adapter.validate_json
     for record in records:
+        value = record.value
         try:
-            events.append(_event(record, kind, record_bytes))
+            if value and not record.headers and len(value) <= record_bytes:
+                events.append(validate_json(value))
+            else:
+                events.append(_event(record, kind, record_bytes))
         except ValueError as error:
             refused.append((record, _reasons_of(error)))
         else:

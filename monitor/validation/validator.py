@@ -116,7 +116,7 @@ class Validator:
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            appended_us=int(_appended_us([record])[0]),
+            appended_us=min(max(record.timestamp * _US_PER_MS, 0), LATEST_US),
             model=readable_model(record, record_bytes=self._limits.record_bytes),
             reasons=reasons,
             original=record.value or b"",
@@ -165,7 +165,7 @@ class _LogColumns:
 def _appended_us(records: Sequence[Record]) -> Int64:
     """The broker's append time; what lies outside the range of event times is cut to it."""
     times_ms = np.array([record.timestamp for record in records], dtype=np.int64)
-    return np.clip(times_ms, 0, LATEST_US // _US_PER_MS) * _US_PER_MS
+    return np.minimum(np.maximum(times_ms, 0), LATEST_US // _US_PER_MS) * _US_PER_MS
 
 
 def _sent_us(records: Sequence[Record], appended: Int64) -> Int64:

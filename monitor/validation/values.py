@@ -34,8 +34,10 @@ class RawColumn:
     sources: Sequence[dict[str, Any]]
     faults: list[Fault] = field(default_factory=list)
 
-    def fault(self, row: int, reason: ValueFault | str, value: object) -> None:
-        """Record one fault."""
+    def fault(self, row: int, reason: ValueFault, value: object) -> None:
+        """Record one fault; an integer that no store could take becomes an infinity."""
+        if type(value) is int:
+            storable(self.sources[row], self.name)
         shown = shown_value(value, self.string_chars)
         self.faults.append(Fault(row, self.name, reason, shown))
 
@@ -85,7 +87,6 @@ def read_categories(column: RawColumn) -> list[str | None]:
         fault = bad.get(value) if type(value) is str else column.fault_of(value)
         if fault is not None:
             column.fault(row, fault, value)
-            _make_storable(column, row)
         usable = value is not None and (fault is None or fault in USABLE_FAULTS)
         texts.append(category_text(value) if usable else None)
     return texts
@@ -145,7 +146,6 @@ def _read_odd_numbers(column: RawColumn, plain: frozenset[type], bad: Bool) -> l
         fault = column.fault_of(value)
         if fault is not None:
             column.fault(row, fault, value)
-            _make_storable(column, row)
         if value is None or fault is not None:
             bad[row] = True
             raw[row] = np.nan
@@ -157,12 +157,8 @@ def _as_array(column: RawColumn, raw: list[Any]) -> Float64:
         return np.array(raw, dtype=np.float64)
     except OverflowError:
         for row in range(len(raw)):
-            _make_storable(column, row)
+            storable(column.sources[row], column.name)
         return np.array([as_float(value) for value in raw], dtype=np.float64)
-
-
-def _make_storable(column: RawColumn, row: int) -> None:
-    storable(column.sources[row], column.name)
 
 
 def _mark(column: RawColumn, reason: ValueFault, mask: Bool, bad: Bool, numbers: Float64) -> None:
