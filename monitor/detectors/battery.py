@@ -5,7 +5,7 @@ measurements. Never: a time, a topic, an alert; and never more false alarms than
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,45 +63,46 @@ class Battery:
         usable = [s for s in monitoring.scales if self._blocks(s) >= MIN_BLOCKS]
         windows = len(columns) * len(usable)
         sequential = len(columns) * len(ALTERNATIVES) if monitoring.sequential else 0
-        self.spent: Mapping[str, Share] = split(
+        shares = split(
             self.per_event, {"sequential": sequential, "windows": windows, "rates": 2 * windows}
         )
-        """How the budget is split over the families of tests."""
+        self._scales = tuple(usable or monitoring.scales[:1])
         self._windows = {
-            scale: WindowTests(profile, scale, monitoring.effect_floor, self.spent)
+            scale: WindowTests(profile, scale, monitoring.effect_floor, shares)
             for scale in monitoring.scales
         }
-        self._limits = sequential_thresholds(
-            profile, tables, self.spent["sequential"], on=monitoring.sequential
+        self._limits, sequential_share = sequential_thresholds(
+            profile, tables, shares["sequential"], slowest=min(usable, default=0)
         )
+        self.spent: Mapping[str, Share] = {**shares, "sequential": sequential_share}
+        """How the budget is split over the families of tests."""
         self._sequential = Sequential(
             columns,
             tables,
             self._limits,
             floor=monitoring.effect_floor,
-            memory=min(MEMORY, max(monitoring.scales)),
+            memory=min(MEMORY, max(self._scales)),
         )
+
+        self._rows = {name: row for row, name in enumerate(profile.names)}
+        self._clear_looks: Int64 = np.zeros(len(columns), dtype=np.int64)
 
     @property
     def scales(self) -> tuple[int, ...]:
-        """Window sizes that `test` takes."""
-        return self._monitoring.scales
+        """Window sizes that `test` takes: those the reference can judge, else the smallest."""
+        return self._scales
 
     @property
     def memory_events(self) -> int:
         """How many of the last events `restore` needs."""
-        return min(MEMORY, max(self._monitoring.scales))
+        return min(MEMORY, max(self._scales))
 
     def test(self, scale: int, codes: Codes) -> list[Measurement]:
         """All window tests of one closed window, uint16[F, scale], oldest event first."""
         measurements = self._windows[scale].test(codes)
-        if scale == self.scales[0] and self._sequential.resting.any():
-            for row, name in enumerate(self._profile.names):
-                if self._sequential.resting[row] and all(
-                    m.cleared for m in measurements if m.feature == name
-                ):
-                    self._sequential.rearm(row)
-        return measurements
+        if scale != self._scales[0] or not self._sequential.resting.any():
+            return measurements
+        return self._after_alarms(measurements)
 
     def observe(self, codes: Codes) -> list[tuple[int, Measurement]]:
         """Sequential alarms of consecutive events uint16[F, n]: (index in the chunk, claim)."""
@@ -114,16 +115,14 @@ class Battery:
             "sums": sequential.sums.copy(),
             "resting": sequential.resting.astype(np.int64),
             "waiting": sequential.waiting.copy(),
+            "since_alarm": sequential.since_alarm.copy(),
+            "clear_looks": self._clear_looks.copy(),
         }
 
     def restore(self, state: Mapping[str, Any], recent: Codes) -> None:
         """Continue where `state` was taken; `recent` uint16[F, m] are the last events before it."""
         columns = len(self._profile.columns)
-        shapes = {
-            "sums": (len(ALTERNATIVES), columns),
-            "resting": (columns,),
-            "waiting": (columns,),
-        }
+        shapes = dict.fromkeys(self.state(), (columns,)) | {"sums": (len(ALTERNATIVES), columns)}
         arrays: dict[str, Int64] = {}
         for name, shape in shapes.items():
             found = np.asarray(state.get(name), dtype=np.int64) if name in state else None
@@ -138,13 +137,34 @@ class Battery:
         self._sequential.sums = arrays["sums"]
         self._sequential.resting = arrays["resting"].astype(np.bool_)
         self._sequential.waiting = arrays["waiting"]
+        self._sequential.since_alarm = arrays["since_alarm"]
+        self._clear_looks = arrays["clear_looks"]
         self._sequential.recent = recent[:, max(recent.shape[1] - self.memory_events, 0) :].copy()
 
     def explain(self) -> list[ScaleNote]:
         """What windows of each size can see, column by column."""
         return [
-            ScaleNote(*note) for scale in self.scales for note in self._windows[scale].columns()
+            ScaleNote(*note)
+            for scale in self._monitoring.scales
+            for note in self._windows[scale].columns()
         ]
+
+    def _after_alarms(self, measurements: list[Measurement]) -> list[Measurement]:
+        """Let no window clear an alarm that it began before; rearm columns that are clear."""
+        early = self._sequential.resting & (self._sequential.since_alarm < self._scales[0])
+        held = {name for name, row in self._rows.items() if early[row]}
+        measurements = [
+            replace(m, cleared=False) if m.cleared and m.feature in held else m
+            for m in measurements
+        ]
+        for name, row in self._rows.items():
+            if self._sequential.resting[row]:
+                clear = all(m.cleared for m in measurements if m.feature == name)
+                self._clear_looks[row] = self._clear_looks[row] + 1 if clear else 0
+                if self._clear_looks[row] >= self._monitoring.confirmations:
+                    self._clear_looks[row] = 0
+                    self._sequential.rearm(row)
+        return measurements
 
     def _blocks(self, scale: int) -> int:
         place = self._profile.calibration.place_of(scale)
@@ -153,7 +173,7 @@ class Battery:
     def _claim(self, alarm: SequentialAlarm) -> Measurement:
         column = self._profile.columns[alarm.column]
         return Measurement(
-            check="cusum",
+            check="missing_rate" if alarm.missing else "cusum",
             feature=column.name,
             scale=0,
             verdict=Verdict.DRIFT,
@@ -168,8 +188,8 @@ class Battery:
             cleared=False,
             immediate=True,
             reason=(
-                f"{column.name} has moved ({alarm.alternative}) since {alarm.since} events ago: "
-                f"evidence {alarm.statistic:.1f} nats, {alarm.threshold:.1f} needed"
+                f"{column.name} has moved ({alarm.alternative}) over the last {alarm.since} "
+                f"events: evidence {alarm.statistic:.1f} nats, {alarm.threshold:.1f} needed"
             ),
             values={"since_events": float(alarm.since), "threshold_nats": alarm.threshold},
         )

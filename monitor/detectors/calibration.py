@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import kolmogi
 
+from monitor.detectors.dependence import dependence
 from monitor.detectors.ks import CdfTables, ks_distances, sorted_rows
 from monitor.detectors.scores import ALTERNATIVES, NATS, ScoreTables
 from monitor.detectors.total_variation import CategoryTest
@@ -26,7 +27,6 @@ KS_MEAN = 0.8687
 """Mean of Kolmogorov's law of sqrt(n) D."""
 KS_VARIATION = 0.3
 """Its standard deviation over its mean."""
-SEQUENTIAL_BLOCKS = (10, 50, 250, 1_000)
 
 
 def calibrate(
@@ -193,26 +193,13 @@ def _rate_effect(hit: Bool, starts: Int64, scale: int) -> tuple[float, float]:
 def _sequential(
     codes: Codes, references: Sequence[NumberReference | CategoryReference]
 ) -> tuple[Float64, Float64, Float64]:
-    """Long-run variance over variance of every score, its relative error, the sum's peak."""
-    columns, n = codes.shape
+    """Dependence of every score of every column: effect, its error, the sum's peak."""
+    columns = codes.shape[0]
     shape = (columns, len(ALTERNATIVES))
     effect, error, peak = np.ones(shape), np.zeros(shape), np.zeros(shape)
     tables = ScoreTables.of(references)
     for row in range(columns):
         for k in range(len(ALTERNATIVES)):
-            scores = tables.of_column(row, k, codes[row]) / NATS
-            variance = scores.var()
-            if variance == 0:
-                continue
-            total = np.concatenate((np.zeros(1), np.cumsum(scores)))
-            peak[row, k] = (total - np.minimum.accumulate(total)).max()
-            for size in SEQUENTIAL_BLOCKS:
-                blocks = n // size
-                if blocks < 10:
-                    continue
-                means = scores[: blocks * size].reshape(blocks, size).mean(axis=1)
-                ratio = size * means.var(ddof=1) / variance
-                spread = float(np.sqrt(2.0 / blocks))
-                if ratio > max(1.0 + 3.0 * spread, effect[row, k]):
-                    effect[row, k], error[row, k] = ratio, spread
+            found = dependence(tables.of_column(row, k, codes[row]) / NATS)
+            effect[row, k], error[row, k], peak[row, k] = found.effect, found.error, found.peak
     return effect, error, peak

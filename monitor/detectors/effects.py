@@ -5,8 +5,6 @@ Never: a verdict; these sizes have no false-alarm rate of their own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 
@@ -37,80 +35,100 @@ def slot_edges(cdf: Float64, levels: Float64) -> Int64:
     return np.unique(np.concatenate((np.zeros(1, np.int64), first_atom, inside)))
 
 
-def population_stability(reference: Float64, current: Float64) -> float:
-    """PSI = sum (q - p) ln(q / p) over bins, from counts.
+def population_stability(reference: Float64, current: Float64) -> Float64:
+    """PSI = sum (q - p) ln(q / p) over the last axis, from counts.
 
-    >>> population_stability(np.array([50.0, 50.0]), np.array([50.0, 50.0]))
+    >>> float(population_stability(np.array([50.0, 50.0]), np.array([50.0, 50.0])))
     0.0
     """
     p, q = _shares(reference), _shares(current)
-    return float(((q - p) * np.log(q / p)).sum())
+    total: Float64 = ((q - p) * np.log(q / p)).sum(axis=-1)
+    return total
 
 
-def jensen_shannon(reference: Float64, current: Float64) -> float:
+def jensen_shannon(reference: Float64, current: Float64) -> Float64:
     """Square root of the Jensen-Shannon divergence in bits: 0 for equal, 1 for disjoint.
 
-    >>> jensen_shannon(np.array([1.0, 3.0]), np.array([1.0, 3.0]))
+    >>> float(jensen_shannon(np.array([1.0, 3.0]), np.array([1.0, 3.0])))
     0.0
     """
     p, q = _shares(reference), _shares(current)
     middle = (p + q) / 2
-    divergence = (p * np.log2(p / middle)).sum() + (q * np.log2(q / middle)).sum()
-    return float(np.sqrt(max(divergence / 2, 0.0)))
+    divergence: Float64 = (p * np.log2(p / middle) + q * np.log2(q / middle)).sum(axis=-1) / 2
+    distance: Float64 = np.sqrt(np.maximum(divergence, 0.0))
+    return distance
 
 
 def _shares(counts: Float64) -> Float64:
     smooth = counts + SMOOTHING
-    shares: Float64 = smooth / smooth.sum()
+    shares: Float64 = smooth / smooth.sum(axis=-1, keepdims=True)
     return shares
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class NumberBins:
-    """Bins of one number column: about `BINS` of equal share, cut from the reference alone.
+    """Bins of number columns: about `BINS` of equal share each, cut from the references alone.
+
+    The Wasserstein distance is in standard deviations of the reference, read at the bins' edges:
+    it is **blind to** how far beyond the reference's range a value lies.
 
     >>> column = NumberReference.from_values("x", np.arange(100.0))
-    >>> bins = NumberBins.of(column)
-    >>> values = bins.effects(np.sort(column.codes(np.arange(50.0))), 50)
-    >>> sorted(values), values["psi"] > 0.5
-    (['jensen_shannon', 'psi', 'wasserstein'], True)
+    >>> bins = NumberBins([column])
+    >>> values, = bins.effects(np.sort(column.codes(np.arange(50.0)))[None, :], np.array([50]))
+    >>> {name: round(value, 2) for name, value in values.items()}
+    {'psi': 1.0, 'jensen_shannon': 0.4, 'wasserstein': 0.87}
     """
 
-    edges: Codes
-    counts: Float64
-    widths: Float64
+    __slots__ = ("_bins", "_counts", "_cumulative", "_edges", "_widths")
+
+    def __init__(self, columns: Sequence[NumberReference]) -> None:
+        self._edges = [_edges(column).astype(np.uint16) for column in columns]
+        self._bins = max((edges.size for edges in self._edges), default=0)
+        shape = (len(columns), self._bins)
+        self._counts, self._widths = np.zeros(shape), np.zeros(shape)
+        for row, (column, edges) in enumerate(zip(columns, self._edges, strict=True)):
+            cdf = column.cdf
+            self._counts[row, : edges.size] = np.diff(np.append(cdf[edges], cdf[-1])) * column.n
+            self._widths[row, : edges.size] = _widths(column, edges.astype(np.int64))
+        self._cumulative = np.cumsum(self._counts, axis=1)
+        self._cumulative /= np.maximum(self._cumulative[:, -1:], 1.0)
+
+    def effects(self, sorted_codes: Codes, n_cur: Int64) -> list[dict[str, float]]:
+        """PSI, Jensen-Shannon and Wasserstein distance of each row of sorted codes."""
+        current = np.zeros(self._counts.shape)
+        for row, edges in enumerate(self._edges):
+            after = n_cur[row]
+            before = np.minimum(sorted_codes[row].searchsorted(edges), after)
+            current[row, : edges.size - 1] = before[1:] - before[:-1]
+            current[row, edges.size - 1] = after - before[-1]
+        shares = np.cumsum(current, axis=1) / np.maximum(n_cur, 1)[:, None] - self._cumulative
+        sizes = zip(
+            population_stability(self._counts, current).tolist(),
+            jensen_shannon(self._counts, current).tolist(),
+            (np.abs(shares) * self._widths).sum(axis=1).tolist(),
+            strict=True,
+        )
+        return [
+            {"psi": psi, "jensen_shannon": js, "wasserstein": distance}
+            for psi, js, distance in sizes
+        ]
+
+
+def _edges(column: NumberReference) -> Int64:
+    if column.n == 0:
+        return np.zeros(1, np.int64)
+    return slot_edges(column.cdf, np.arange(1, BINS) / BINS)
+
+
+def _widths(column: NumberReference, edges: Int64) -> Float64:
     """Distance between the bins' first values, in standard deviations of the reference."""
-
-    @classmethod
-    def of(cls, column: NumberReference) -> Self:
-        """Cut the bins of a column."""
-        cdf = column.cdf
-        edges = slot_edges(cdf, np.arange(1, BINS) / BINS) if column.n else np.zeros(1, np.int64)
-        counts = np.diff(np.append(cdf[edges], cdf[-1])) * column.n
-        widths = np.zeros(edges.size)
-        if column.points.size > 1:
-            mean = (column.points * column.counts).sum() / column.n
-            spread = np.sqrt((column.counts * (column.points - mean) ** 2).sum() / column.n)
-            at = column.points.take(np.minimum(edges // 2, column.points.size - 1))
-            widths = np.diff(np.append(at, column.points[-1])) / spread
-        return cls(edges.astype(np.uint16), counts, widths)
-
-    def effects(self, sorted_codes: Codes, n_cur: int) -> dict[str, float]:
-        """PSI, Jensen-Shannon and Wasserstein distance of one row of sorted codes.
-
-        The Wasserstein distance is in standard deviations of the reference, read at the bins'
-        edges: it is **blind to** how far beyond the reference's range a value lies.
-        """
-        if n_cur == 0 or self.counts.sum() == 0:
-            return {}
-        before = np.searchsorted(sorted_codes, self.edges).astype(np.float64)
-        current = np.diff(np.append(before, n_cur))
-        shares = np.cumsum(current) / n_cur - np.cumsum(self.counts) / self.counts.sum()
-        return {
-            "psi": population_stability(self.counts, current),
-            "jensen_shannon": jensen_shannon(self.counts, current),
-            "wasserstein": float((np.abs(shares) * self.widths).sum()),
-        }
+    points, counts = column.points, column.counts
+    if points.size < 2:
+        return np.zeros(edges.size)
+    mean = (points * counts).sum() / column.n
+    spread = np.sqrt((counts * (points - mean) ** 2).sum() / column.n)
+    at = points.take(np.minimum(edges // 2, points.size - 1))
+    widths: Float64 = np.diff(np.append(at, points[-1])) / spread
+    return widths
 
 
 def category_effects(
@@ -123,7 +141,7 @@ def category_effects(
     most = int(np.argmax(np.abs(moved)))
     label = names[most] if most < len(names) else "(not in the reference)"
     return {
-        "psi": population_stability(reference, current),
-        "jensen_shannon": jensen_shannon(reference, current),
+        "psi": float(population_stability(reference, current)),
+        "jensen_shannon": float(jensen_shannon(reference, current)),
         f"share:{label}": float(current[most] / current.sum()),
     }

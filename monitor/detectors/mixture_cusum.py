@@ -7,7 +7,7 @@ the size of a change are `sequential`'s.
 import numpy as np
 
 from monitor.detectors.scores import ALTERNATIVES, ScoreTables
-from monitor.events import Float64, Int64
+from monitor.events import Int64
 from monitor.sketches.codes import Codes
 
 
@@ -53,20 +53,3 @@ class MixtureCusum:
         path -= lowest
         self.sums = path[:, :, -1].copy()
         return path
-
-
-def independent_thresholds(false_alarms_per_event: Float64, information: Float64) -> Float64:
-    """Heights that independent rows pass at the given rates, in nats.
-
-    `information` is the mean score per event under the alternative, I. The mean time between
-    passages is e^h / (I v^2), v = exp(-0.583 sqrt(2 I)) the correction for the overshoot.
-
-    >>> independent_thresholds(np.array([1e-7]), np.array([0.125])).round(2)
-    array([13.46])
-
-    Siegmund (1985), Sequential Analysis, chapters 2 and 10.
-    """
-    useful = np.maximum(information, 1e-12)
-    rate = np.log(useful) - 2 * 0.583 * np.sqrt(2 * useful)
-    heights: Float64 = np.maximum(rate - np.log(false_alarms_per_event), 0.0)
-    return np.where(information > 1e-4, heights, np.inf)

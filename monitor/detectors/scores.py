@@ -78,7 +78,7 @@ class ScoreTables:
         for reference in references:
             buckets, masses = _buckets(reference)
             usual = (reference.missing_rate * reference.n_rows + 1.0) / (reference.n_rows + 2.0)
-            ratios = _log_ratios(masses, usual)
+            ratios = _log_ratios(masses, usual, ordered=isinstance(reference, NumberReference))
             maps.append(np.append(buckets, len(masses)).astype(np.uint8))
             sizes.append(maps[-1].size)
             p = np.append(masses * (1 - usual), usual)
@@ -146,10 +146,11 @@ def _cuts(cdf: Float64, levels: Float64) -> Int64:
     return nearer[(cdf[nearer] > 0.0) & (cdf[nearer] < 1.0)]
 
 
-def _log_ratios(masses: Float64, usual: float) -> Float64:
+def _log_ratios(masses: Float64, usual: float, *, ordered: bool) -> Float64:
     """float64[K, buckets + 1]: log of alternative over reference mass; the last is "no value".
 
-    `usual` is the reference's missing rate, never quite 0.
+    `usual` is the reference's missing rate, never quite 0. Names have no order to shift along:
+    for a category only the missing rate is scored.
     """
     ends = np.minimum(np.concatenate((np.zeros(1), np.cumsum(masses))), 1.0)
     z = ndtri(ends)
@@ -159,6 +160,8 @@ def _log_ratios(masses: Float64, usual: float) -> Float64:
             raised = usual + alternative.missing * (1.0 - usual)
             rows[k, :-1] = np.log((1.0 - raised) / (1.0 - usual))
             rows[k, -1] = np.log(raised / usual)
+            continue
+        if not ordered:
             continue
         moved = np.diff(ndtr((z - alternative.shift) / alternative.spread))
         rows[k, :-1] = np.log(np.maximum(moved, 1e-300)) - np.log(masses)

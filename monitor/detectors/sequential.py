@@ -31,6 +31,8 @@ class SequentialAlarm:
     """Event within the chunk."""
     column: int
     alternative: str
+    missing: bool
+    """True: the change is in the missing rate."""
     statistic: float
     """Height of the sum in nats."""
     threshold: float
@@ -90,6 +92,8 @@ class Sequential:
         """uint16[F, at most memory]: the last events."""
         self.resting = np.zeros(columns, dtype=np.bool_)
         """True from a column's alarm until `rearm`."""
+        self.since_alarm: Int64 = np.zeros(columns, dtype=np.int64)
+        """Events since a resting column's alarm."""
         self.waiting: Int64 = np.zeros(columns, dtype=np.int64)
         """Events until a sum above its threshold is looked at again."""
 
@@ -124,7 +128,9 @@ class Sequential:
                 alarm = self._judge(int(column), high[column], path[:, column], known)
                 if alarm is not None:
                     alarms.append(alarm)
+                    self.since_alarm[column] = -1 - alarm.index
         self.waiting = np.maximum(self.waiting - n, 0)
+        self.since_alarm = np.minimum(self.since_alarm + n, 1 << 40)
         self._remember(codes)
         alarms.sort(key=lambda alarm: (alarm.index, alarm.column))
         return alarms
@@ -155,6 +161,7 @@ class Sequential:
                     index=place,
                     column=column,
                     alternative=ALTERNATIVES[k].name,
+                    missing=ALTERNATIVES[k].missing > 0,
                     statistic=float(path[k, place]) / NATS,
                     threshold=float(self._limits[k, column, 0]) / NATS,
                     effect=effect,

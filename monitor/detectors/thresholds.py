@@ -1,25 +1,74 @@
 """Thresholds of the sequential detectors: from the budget and the reference's own dependence.
 
 In: the profile, the score tables, the budget's share. Out: heights in nats, infinite where a
-detector cannot keep its share. Never: a stream.
+detector cannot keep its share or would be slower than the windows. Never: a stream.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
 from monitor.detectors.budget import Share
-from monitor.detectors.mixture_cusum import independent_thresholds
 from monitor.detectors.scores import ScoreTables
 from monitor.events import Float64
 from monitor.sketches.profile import Profile
 
+OVERSHOOT = 0.583
+"""Siegmund's correction: a sum passes its threshold by this many standard deviations of a step."""
+FREAK = 5.0
+"""Nats by which the reference's own peak may pass what its length makes likely."""
+
 
 def sequential_thresholds(
-    profile: Profile, tables: ScoreTables, share: Share, *, on: bool
-) -> Float64:
-    """float64[F, K]: height of every sum that its share of the budget allows."""
-    information = tables.information
-    if not on or share.per_test <= 0:
-        return np.full(information.shape, np.inf)
-    independent = independent_thresholds(np.full(information.shape, share.per_test), information)
-    heights: Float64 = independent * profile.calibration.sequential_effect
-    return heights
+    profile: Profile, tables: ScoreTables, share: Share, *, slowest: int
+) -> tuple[Float64, Share]:
+    """float64[F, K]: height of every sum; and the share with the number of sums that run.
+
+    A sum that would take more than `slowest` events to see its own alternative is switched off
+    and leaves its part of the budget to the others.
+    """
+    information = np.maximum(tables.information, 1e-12)
+    on = (tables.information > 0) & (tables.variance > 0)
+    heights = np.full(on.shape, np.inf)
+    for _ in range(on.size):
+        share = replace(share, tests=int(on.sum()))
+        if not on.any() or share.false_alarms_per_event <= 0:
+            return np.full(on.shape, np.inf), replace(share, tests=0)
+        heights = np.where(on, _heights(profile, tables, share.per_test), np.inf)
+        quick = heights <= slowest * information
+        if quick[on].all():
+            break
+        on = on & quick
+    return heights, share
+
+
+def _heights(profile: Profile, tables: ScoreTables, rate: float) -> Float64:
+    """Heights that are passed once in 1 / rate events, over references and streams.
+
+    Without drift a sum falls by `drop` a step and wanders with variance `variance` times the
+    design effect phi, so the chance of a height h goes as exp(-w h), w = 2 drop / (variance phi).
+    Neither is known exactly: the mean has the reference's error, phi its own. Averaging
+    exp(-w h) over both errors gives H = w h - v h^2 / 2 in place of H = w h; where no h solves
+    it, the reference is too small to promise that rate.
+    """
+    calibration = profile.calibration
+    effect = calibration.sequential_effect
+    variance = np.maximum(tables.variance, 1e-12)
+    n_rows = np.array([[max(column.n_rows, 1)] for column in profile.columns], dtype=np.float64)
+    n = np.array([[max(column.n, 1)] for column in profile.columns], dtype=np.float64)
+    mean_error = variance * (effect / n_rows + np.maximum(1.0 / n - 1.0 / n_rows, 0.0))
+    exponent = 2.0 * tables.drop / (variance * effect)
+    doubt = (2.0 / (variance * effect)) ** 2 * mean_error
+    doubt += (exponent * calibration.sequential_error) ** 2
+    steps = tables.information * np.exp(-2 * OVERSHOOT * np.sqrt(2 * tables.information)) / effect
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needed = np.maximum(np.log(steps) - np.log(rate), 1.0)
+        room = exponent**2 - 2.0 * doubt * needed
+        heights = 2.0 * needed / (exponent + np.sqrt(room))
+        # What the reference itself reached, where its length does not explain it.
+        usual = np.maximum(np.log(n_rows * steps), 1.0)
+        freak = calibration.sequential_peak * exponent > usual + FREAK
+    heights = np.where((room >= 0) & (exponent > 0), heights, np.inf)
+    return np.where(
+        freak, np.maximum(heights, calibration.sequential_peak * needed / usual), heights
+    )

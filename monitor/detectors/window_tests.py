@@ -28,7 +28,7 @@ from monitor.sketches.codes import NULL_CODE, Codes
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
 
-CLEAR = 0.8
+CLEAR = 0.6
 """A window is cleared when its effect is below this share of what an alert would need."""
 
 
@@ -59,7 +59,7 @@ class WindowTests:
         ]
         self._rows = np.array([row for row, _ in self._numbers], dtype=np.int64)
         self._tables = CdfTables.of([column for _, column in self._numbers])
-        self._bins = [NumberBins.of(column) for _, column in self._numbers]
+        self._bins = NumberBins([column for _, column in self._numbers])
         self._categories = [
             (row, column, CategoryTest.of(column, scale))
             for row, column in enumerate(profile.columns)
@@ -136,19 +136,30 @@ class WindowTests:
         n = effective_size(n_cur, self._n_rows[rows], self._n_ref[rows], self._effect[rows])
         p = ks_p_values(d, n, self._certainty[rows])
         thresholds = ks_thresholds(np.full(rows.size, self._alpha), n, self._certainty[rows])
-        for at, (_, column) in enumerate(self._numbers):
+        sizes = self._bins.effects(ordered, n_cur)
+        rows_of = zip(
+            self._numbers,
+            d.tolist(),
+            thresholds.tolist(),
+            p.tolist(),
+            n_cur.tolist(),
+            n.tolist(),
+            sizes,
+            strict=True,
+        )
+        for (_, column), distance, threshold, p_value, count, worth, values in rows_of:
             yield self._measurement(
                 "ks",
                 column.name,
-                statistic=float(d[at]),
-                effect=float(d[at]),
-                threshold=float(thresholds[at]),
-                p_value=float(p[at]),
+                statistic=distance,
+                effect=distance,
+                threshold=threshold,
+                p_value=p_value,
                 alpha=self._alpha,
                 n_ref=column.n,
-                n_cur=int(n_cur[at]),
-                n_effective=float(n[at]),
-                values=self._bins[at].effects(ordered[at], int(n_cur[at])),
+                n_cur=count,
+                n_effective=worth,
+                values=values,
             )
 
     def _category(
