@@ -2,9 +2,10 @@
 
 In: `PredictionColumns` of any number of models. Out: one Arrow table, all models together.
 Never: a value other than the one that was logged: where the tested column has none because of a
-fault (a hidden null such as -999), the value stands in the fault and is taken from there.
+fault (a hidden null such as -999), it is taken from the event. Text is cut where the fault's is.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -27,9 +28,10 @@ from monitor.storage.arrays import (
     words,
 )
 from schemas.model import OUTPUT_NAMES
+from schemas.values import USABLE_FAULTS
 
-_VALUE_KEPT: Final = frozenset({"out_of_range", "unseen_category"})
-"""Faults whose value stays in the tested column."""
+_NESTED_CHARS: Final = 512
+"""So much is kept of a feature that came as a list or an object."""
 
 _OPTIONAL_TEXTS: Final = ("request_id", "entity_id", "trace_id")
 _OPTIONAL_MAPS: Final = (
@@ -56,6 +58,8 @@ class _Features:
                 self.numbers.add(row, name, float(value))
             except OverflowError:  # an integer beyond 1.8e308 stays text
                 self.strings.add(row, name, str(value))
+        elif value is not None:
+            self.strings.add(row, name, json.dumps(value, ensure_ascii=False)[:_NESTED_CHARS])
 
 
 def prediction_rows(parts: Sequence[PredictionColumns]) -> Any:
@@ -112,13 +116,15 @@ def _add_features(features: _Features, first_row: int, part: PredictionColumns) 
     place = {name: column for column, name in enumerate(number_names)}
     for fault in part.faults:
         features.faults.add(first_row + fault.row, fault.feature, fault.reason)
-        if fault.value is None or fault.reason in _VALUE_KEPT:
+        if fault.reason in USABLE_FAULTS:  # the value stands in its column
             continue
-        if fault.feature in place and not isinstance(fault.value, str):
-            matrix[fault.row, place[fault.feature]] = fault.value
+        value = part.events[fault.row]["features"].get(fault.feature)
+        if isinstance(value, float) and fault.feature in place:
+            matrix[fault.row, place[fault.feature]] = value
             present[fault.row, place[fault.feature]] = True
         else:
-            features.add(first_row + fault.row, fault.feature, fault.value)
+            shown = fault.value if isinstance(value, str) else value
+            features.add(first_row + fault.row, fault.feature, shown)
     if number_names:
         features.numbers.add_matrix(first_row, number_names, matrix, present)
     if text_names:

@@ -72,10 +72,10 @@ EVENTS_BY_MONTH = Query(
     "events_by_month",
     "Stored events of each model version by month of event time.",
     """
-SELECT model, model_version, formatDateTime(occurred_at, '%Y-%m') AS month, count() AS events,
-    avg(score) AS mean_score
+SELECT model, model_version, formatDateTime(min(occurred_at), '%Y-%m') AS month,
+    count() AS events, avg(score) AS mean_score
 FROM predictions FINAL
-GROUP BY model, model_version, month
+GROUP BY model, model_version, toYYYYMM(occurred_at)
 ORDER BY model, model_version, month
 """,
 )
@@ -125,12 +125,11 @@ FAULTS_BY_FEATURE = Query(
     "faults_by_feature",
     "Value faults of a model's kept events by feature, reason and month.",
     """
-SELECT fault.1 AS feature, fault.2 AS reason, formatDateTime(occurred_at, '%Y-%m') AS month,
-    count() AS events
+SELECT feature, reason, formatDateTime(min(occurred_at), '%Y-%m') AS month, count() AS events
 FROM predictions FINAL
-ARRAY JOIN CAST(faults AS Array(Tuple(String, String))) AS fault
+ARRAY JOIN mapKeys(faults) AS feature, mapValues(faults) AS reason
 WHERE model = {model:String}
-GROUP BY feature, reason, month
+GROUP BY feature, reason, toYYYYMM(occurred_at)
 ORDER BY feature, reason, month
 """,
 )
@@ -233,10 +232,17 @@ LAST_EVENTS = Query(
     "last_events",
     "The newest predictions of a model by event time.",
     """
-SELECT event_id, model_version, occurred_at, prediction, score, status, numbers, strings, faults
-FROM predictions
-WHERE model = {model:String}
-ORDER BY occurred_at DESC, topic, partition, offset
+SELECT * EXCEPT (topic, partition, offset)
+FROM
+(
+    SELECT event_id, model_version, occurred_at, prediction, score, status, numbers, strings,
+        faults, topic, partition, offset
+    FROM predictions
+    WHERE model = {model:String}
+    ORDER BY occurred_at DESC
+    LIMIT 2 * {limit:UInt32}
+)
+ORDER BY occurred_at DESC, offset DESC
 LIMIT 1 BY topic, partition, offset
 LIMIT {limit:UInt32}
 """,

@@ -45,13 +45,22 @@ def predictions(
     faults: tuple[Fault, ...] = (),
     appended_us: int = APPENDED_US,
     extra: dict[str, Any] | None = None,
+    logged: Any = None,
 ) -> PredictionColumns:
-    """`n` predictions with two numbers and a category; `extra` fields go into every event."""
+    """`n` predictions with two numbers and a category; `extra` fields go into every event.
+
+    The event has a fault's own value, or `logged`.
+    """
     offsets = np.arange(first_offset, first_offset + n)
     temp = np.asarray(40.0 + offsets, np.float64)
     distance = np.asarray(100.0 * (1 + offsets), np.float64)
     carriers: list[str | None] = [("UA", "AA", "DL")[offset % 3] for offset in offsets]
+    features: list[dict[str, Any]] = [
+        {"temp": 40.0 + offset, "distance": 100.0 * (1 + offset), "carrier": carriers[row]}
+        for row, offset in enumerate(offsets)
+    ]
     for fault in faults:
+        features[fault.row][fault.feature] = fault.value if logged is None else logged
         if fault.feature == "temp" and fault.reason != "out_of_range":
             temp[fault.row] = np.nan
         if fault.feature == "carrier" and fault.reason != "unseen_category":
@@ -59,8 +68,8 @@ def predictions(
     answers: list[str | None] = ["late" if offset % 2 else "on_time" for offset in offsets]
     ids = [f"{model}-{partition}-{offset}" for offset in offsets]
     events = [
-        {"event_id": event_id, "prediction": answer, "features": {"unused": 1}, **(extra or {})}
-        for event_id, answer in zip(ids, answers, strict=True)
+        {"event_id": event_id, "prediction": answer, "features": values, **(extra or {})}
+        for event_id, answer, values in zip(ids, answers, features, strict=True)
     ]
     return PredictionColumns(
         model=model,

@@ -1,9 +1,9 @@
 """What a prediction row says of an event: the values as they were logged."""
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import pytest
 
 from monitor.events import Fault, PredictionColumns
@@ -31,23 +31,30 @@ def test_features_stand_under_their_names_and_outputs_beside_them() -> None:
     assert (second["role"], second["status"]) == ("live", "ok")
 
 
+LONG = "x" * 2_000
+
+
 @pytest.mark.parametrize(
-    ("fault", "numbers", "strings"),
+    ("fault", "logged", "numbers", "strings"),
     [
-        (Fault(1, "temp", "hidden_null", -999.0), {"temp": -999.0}, {}),
-        (Fault(1, "temp", "wrong_type", "warm"), {}, {"temp": "warm"}),
-        (Fault(1, "temp", "null", None), {}, {}),
-        (Fault(1, "temp", "missing", None), {}, {}),
-        (Fault(1, "temp", "non_finite", float("inf")), {"temp": float("inf")}, {}),
-        (Fault(1, "temp", "out_of_range", 41.0), {"temp": 41.0}, {}),
-        (Fault(1, "gate", "extra", 7.0), {"temp": 41.0, "gate": 7.0}, {}),
-        (Fault(1, "gate", "extra", "B2"), {"temp": 41.0}, {"gate": "B2"}),
+        (Fault(1, "temp", "hidden_null", -999.0), -999.0, {"temp": -999.0}, {}),
+        (Fault(1, "temp", "hidden_null", -999.0), -999, {"temp": -999.0}, {}),
+        (Fault(1, "temp", "wrong_type", "warm"), "warm", {}, {"temp": "warm"}),
+        (Fault(1, "temp", "wrong_type", "true"), True, {"temp": 1.0}, {}),
+        (Fault(1, "temp", "wrong_type", None), [1, {"a": None}], {}, {"temp": '[1, {"a": null}]'}),
+        (Fault(1, "temp", "null", None), None, {}, {}),
+        (Fault(1, "temp", "missing", None), None, {}, {}),
+        (Fault(1, "temp", "non_finite", "Infinity"), math.inf, {"temp": math.inf}, {}),
+        (Fault(1, "temp", "out_of_range", 41.0), 41.0, {"temp": 41.0}, {}),
+        (Fault(1, "temp", "oversize", LONG[:512]), LONG, {}, {"temp": LONG[:512]}),
+        (Fault(1, "gate", "extra", 7.0), 7, {"temp": 41.0, "gate": 7.0}, {}),
+        (Fault(1, "gate", "extra", "B2"), "B2", {"temp": 41.0}, {"gate": "B2"}),
     ],
 )
 def test_a_fault_keeps_what_was_logged(
-    fault: Fault, numbers: dict[str, float], strings: dict[str, str]
+    fault: Fault, logged: Any, numbers: dict[str, float], strings: dict[str, str]
 ) -> None:
-    before, faulty, after = rows(predictions(3, faults=(fault,)))
+    before, faulty, after = rows(predictions(3, faults=(fault,), logged=logged))
     assert faulty["numbers"] == {"distance": 200.0, **numbers}
     assert faulty["strings"] == {"carrier": "AA", **strings}
     assert faulty["faults"] == {fault.feature: fault.reason}
@@ -63,8 +70,17 @@ def test_a_category_that_was_logged_as_a_number_is_a_number() -> None:
 
 
 def test_a_logged_nan_is_told_from_no_value() -> None:
-    [row] = rows(predictions(1, faults=(Fault(0, "temp", "non_finite", float("nan")),)))
-    assert np.isnan(row["numbers"]["temp"])
+    nan = Fault(0, "temp", "non_finite", "NaN")
+    [row] = rows(predictions(1, faults=(nan,), logged=math.nan))
+    assert math.isnan(row["numbers"]["temp"])
+
+
+def test_a_fault_that_is_about_no_single_feature_has_no_value() -> None:
+    part = predictions(1, faults=(Fault(0, "*", "extra", 12.0),))
+    del part.events[0]["features"]["*"]
+    [row] = rows(part)
+    assert row["faults"] == {"*": "extra"}
+    assert row["numbers"] == {"temp": 40.0, "distance": 100.0}
 
 
 def test_models_of_one_commit_share_a_table_and_keep_their_own_faults() -> None:
