@@ -20,7 +20,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import AuthorizationError, KafkaError, TopicAlreadyExistsError
+from kafka.errors import (
+    AuthorizationError,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from monitor.broker import client_options
 from monitor.config import KafkaSettings, Settings
@@ -84,20 +90,26 @@ def ensure_topics(settings: Settings) -> list[str]:
     with _admin(kafka, "creating topics") as admin:
         there = set(admin.list_topics())
         missing = [spec for spec in topic_specs(kafka) if spec.name not in there]
-        created = []
-        for spec in missing:
-            options = {
-                "num_partitions": spec.partitions,
-                "replication_factor": kafka.replication_factor,
-                "configs": dict(spec.config),
-            }
-            try:
-                admin.create_topics({spec.name: options}, timeout_ms=TIMEOUT_MS)
-            except TopicAlreadyExistsError:
-                continue  # another worker was faster
-            created.append(spec.name)
+        if not missing:
+            return []
+        answer = admin.create_topics(
+            {
+                spec.name: {
+                    "num_partitions": spec.partitions,
+                    "replication_factor": kafka.replication_factor,
+                    "configs": dict(spec.config),
+                }
+                for spec in missing
+            },
+            timeout_ms=TIMEOUT_MS,
+            raise_errors=False,
+        )
+        for topic in answer["topics"]:
+            error = for_code(topic["error_code"])
+            if error not in (NoError, TopicAlreadyExistsError):  # another worker was faster
+                raise error(f"{topic['name']}: {topic['error_message']}")
         admin.wait_for_topics([spec.name for spec in missing], timeout_ms=TIMEOUT_MS)
-    return created
+    return [spec.name for spec in missing]
 
 
 def check_topics(settings: Settings) -> list[TopicProblem]:

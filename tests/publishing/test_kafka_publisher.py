@@ -132,6 +132,7 @@ def test_a_record_that_kafka_cannot_take_is_named_and_nothing_is_published(desk:
     large = [*desk.records, Outgoing(desk.topics.alerts, b"k", b"x" * 2_000_000)]
     with pytest.raises(ContractError, match="1,048,576 bytes"):
         desk.publisher.commit(large, desk.offsets, desk.membership)
+    desk.publisher.open()  # ends what the failed one left open
     assert desk.published() == []
     desk.commit()
     assert desk.published() == ONCE
@@ -294,4 +295,5 @@ def test_a_changed_epoch_is_seen_before_the_commit(
     with pytest.raises(FencedError, match="epoch changed"):
         desk.commit()
     monkeypatch.undo()
+    desk.publisher.open()  # ends what the failed one left open
     assert desk.published() == []
