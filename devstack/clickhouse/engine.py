@@ -128,7 +128,8 @@ class Engine:
         connection = self._connect()
         try:
             answer = connection.run(_FORMAT_QUERY, "RawBLOB", {"sql": escape(sql)})
-            canonical = answer.body.decode("utf-8", "surrogateescape")
+            # Bytes that are no UTF-8 stand in literals only, where \xFF means the same byte.
+            canonical = answer.body.decode("utf-8", "backslashreplace")
             return canonical, connection.classify(canonical)
         except EngineError as error:
             if error.code == SYNTAX_ERROR:

@@ -1,10 +1,12 @@
 """Starting the ClickHouse server: its command line, its accounts, and whether it answers."""
 
 import http.client
+import importlib.util
 import sys
 from pathlib import Path
 
 from devstack.clickhouse.accounts import accounts_file
+from devstack.errors import StackError
 from devstack.ports import LOOPBACK
 
 ANSWER_TIMEOUT_S = 2.0
@@ -12,6 +14,12 @@ ANSWER_TIMEOUT_S = 2.0
 
 def prepare(accounts: Path, writer: tuple[str, str], reader: tuple[str, str]) -> None:
     """Write the accounts file (hashes only) for two pairs of user and password."""
+    # Looked for and not imported: the engine belongs into the server's process alone.
+    if importlib.util.find_spec("chdb") is None:
+        raise StackError(
+            f"chdb, the ClickHouse engine, is not installed for {sys.executable}: "
+            "pip install 'plumbline[devstack]'"
+        )
     accounts.write_text(accounts_file(writer, reader), encoding="utf-8")
 
 

@@ -169,7 +169,7 @@ def _true(value: str | None) -> bool:
 
 
 def _form(body: bytes, content_type: str) -> tuple[dict[str, str], bytes]:
-    """The fields of a multipart form; the query's own bytes last, to stay bytes."""
+    """The fields of a multipart form, and the body that is left: nothing."""
     found = _BOUNDARY.search(content_type)
     if found is None:
         raise EngineError(BAD_ARGUMENTS, "BAD_ARGUMENTS", "a multipart form without a boundary")
@@ -181,7 +181,9 @@ def _form(body: bytes, content_type: str) -> tuple[dict[str, str], bytes]:
             raise EngineError(BAD_ARGUMENTS, "BAD_ARGUMENTS", "a form field without a name")
         if b"filename=" in head:
             raise EngineError(
-                NOT_IMPLEMENTED, "NOT_IMPLEMENTED", f"external data (field {name[1].decode()})"
+                NOT_IMPLEMENTED, "NOT_IMPLEMENTED", f"external data (field {name[1]!r})"
             )
-        fields[name[1].decode()] = value.decode("utf-8", "surrogateescape")
+        field = name[1].decode("utf-8", "replace")
+        # A query that is not UTF-8 is for `statements` to refuse.
+        fields[field] = value.decode("utf-8", "surrogateescape" if field == "query" else "replace")
     return fields, b""

@@ -193,6 +193,7 @@ def test_nonsense_is_an_error_and_not_the_end(clickhouse: ClickHouse) -> None:
     assert ask("POST", "/", b"").code == 62
     assert ask("POST", "/", b"\xff\xfe").code == 62
     assert ask("POST", "/", b"SELECT '\x00'").body == b"\\0\n"
+    assert ask("POST", "/", rb"SELECT '\xff', unhex('FE')").body == b"\xff\t\xfe\n"
     assert ask("POST", "/", b"SELECT 1", {"Content-Length": "nine"}).status == 400
     assert ask("POST", "/?a;b=1", b"SELECT 1").code == 115
     assert ask("POST", "/", b"x", {"Content-Type": "multipart/form-data"}).status == 400

@@ -1,5 +1,6 @@
 """The stack's life in a directory, with the real broker and the real engine."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from kafka.admin import NewTopic
 
 from devstack import StackError, StackInfo, down, processes, status, up
 from devstack import stack as stack_module
+from devstack.clickhouse import launch
 from devstack.kafka import jars
 from devstack.ports import LOOPBACK, free_ports
 from devstack.processes import Process
@@ -228,6 +230,14 @@ def fake(folder: Path, name: str, script: str) -> None:
     file = folder / name
     file.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     file.chmod(0o755)
+
+
+def test_a_missing_engine_is_said_with_the_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(StackError, match=r"pip install 'plumbline\[devstack\]'"):
+        launch.prepare(tmp_path / "accounts", ("w", "w"), ("r", "r"))
 
 
 def test_missing_or_old_java_is_said_with_the_fix(
