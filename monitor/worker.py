@@ -21,7 +21,7 @@ from monitor.publishing.kafka import KafkaPublisher
 from monitor.roster import Roster
 from monitor.storage.clickhouse import ClickHouseStore
 from monitor.telemetry import Telemetry
-from monitor.validation.card import parse_card
+from monitor.validation.cards import parse_card
 from monitor.validation.validator import Validator
 
 POLL_MS = 100
@@ -121,7 +121,7 @@ class Worker:
         if value is None:
             return
         card = parse_card(value)
-        if isinstance(card, str):
+        if isinstance(card, tuple):
             self.telemetry.dropped("intake", "bad_card")
             log.error("a record on %s is no card: %s", self._settings.kafka.topics.models, card)
         else:

@@ -75,20 +75,22 @@ def _broker(settings: "Settings") -> list[Check]:
 
 
 def _tables(settings: "Settings") -> list[Check]:
-    from monitor.storage.health import check_tables
+    from monitor.storage.connection import Connection
+    from monitor.storage.schema import schema_problems
 
+    connection = Connection(settings.clickhouse)
     house = settings.clickhouse
-    problems = check_tables(house)
-    checks = [Check(f"ClickHouse answers at {house.host}:{house.port}")]
+    checks = [Check(f"ClickHouse {connection.ping()} answers at {house.host}:{house.port}")]
+    problems = schema_problems(connection)
     if not problems:
         return [*checks, Check(f"database {house.database} has every table")]
-    return checks + [Check("tables", problem.problem, problem.fix) for problem in problems]
+    return checks + [Check("tables", problem, "plumbline doctor --fix") for problem in problems]
 
 
 def _cards(settings: "Settings") -> list[Check]:
     from monitor.intake.follower import CardFollower
     from monitor.storage.clickhouse import ClickHouseStore
-    from monitor.validation.card import parse_card
+    from monitor.validation.cards import parse_card
 
     follower = CardFollower(settings.kafka)
     checks = []
@@ -98,9 +100,10 @@ def _cards(settings: "Settings") -> list[Check]:
                 if record.value is None:
                     continue
                 card = parse_card(record.value)
-                if isinstance(card, str):
+                if isinstance(card, tuple):
                     place = f"{record.topic}[{record.partition}] offset {record.offset}"
-                    checks.append(Check(f"card at {place}", card, "register the model again"))
+                    problem = "; ".join(f"{field}: {text}" for _, field, text in card)
+                    checks.append(Check(f"card at {place}", problem, "register the model again"))
                     continue
                 name = f"card of {card.model} {card.model_version}"
                 if card.profile_hash is None:
@@ -118,11 +121,10 @@ def _cards(settings: "Settings") -> list[Check]:
 
 def _clock(settings: "Settings") -> list[Check]:
     from monitor.clock import SystemClock, to_us
-    from monitor.storage.health import server_time
+    from monitor.storage.connection import Connection
 
-    ours_us = SystemClock().now_us()
-    theirs_us = to_us(server_time(settings.clickhouse))
-    apart_s = abs(ours_us - theirs_us) / 1_000_000
+    [row] = Connection(settings.clickhouse).query("SELECT now64(6, 'UTC') AS now")
+    apart_s = abs(SystemClock().now_us() - to_us(row["now"])) / 1_000_000
     name = f"this clock and ClickHouse's are {apart_s:.1f} s apart"
     if apart_s <= CLOCK_TOLERANCE_S:
         return [Check(name)]

@@ -98,6 +98,16 @@ ORDER BY topic, source
 """,
 )
 
+PROGRESS = Query(
+    "progress",
+    "Rows of each table so far, repeats included, and the alerts that are open.",
+    """
+SELECT (SELECT count() FROM predictions) AS predictions, (SELECT count() FROM labels) AS labels,
+    (SELECT count() FROM rejections) AS rejected, (SELECT count() FROM findings) AS findings,
+    (SELECT count() FROM current_alerts WHERE state IN ('firing', 'recovering', 'stale')) AS firing
+""",
+)
+
 LABELS_BY_MODEL = Query(
     "labels_by_model",
     "Stored labels of each model.",
@@ -264,6 +274,7 @@ ALL: Final[tuple[Query, ...]] = (
     EVENTS_BY_MODEL,
     EVENTS_BY_MONTH,
     STORED_BY_TOPIC,
+    PROGRESS,
     LABELS_BY_MODEL,
     REJECTIONS_BY_REASON,
     FAULTS_BY_FEATURE,

@@ -1,0 +1,232 @@
+"""One worker from broker to ClickHouse, as a ratio to a bare kafka-python poll loop.
+
+Both read the same topic on the same local stack in the same run, in turn, several times. The
+worker does everything that it does in production: validation, windows, all default tests, rows to
+ClickHouse, transactions. The machine is shared with the broker and the engine.
+
+    python -m bench.throughput [--events N] [--features F] [--rounds R]
+"""
+
+import argparse
+import logging
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pandas as pd
+from kafka import KafkaConsumer, KafkaProducer
+
+from bench.machine import machine_line, versions_line
+from devstack import stack
+from monitor.broker import client_options
+from monitor.clock import SystemClock
+from monitor.config import Settings
+from monitor.intake.topics import ensure_topics
+from monitor.profiling.build import build_profile
+from monitor.profiling.dataset import read_dataset
+from monitor.publishing.card import publish_card
+from monitor.storage.clickhouse import ClickHouseStore
+from monitor.storage.queries import STORED_BY_TOPIC, ask
+from monitor.telemetry import Telemetry
+from monitor.worker import Worker
+from schemas import FeatureSpec, ModelCard
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+REFERENCE_ROWS = 20_000
+SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One timed reading of the whole topic."""
+
+    events_per_s: float
+    cpu_s: float
+
+
+def card_of(features: int) -> ModelCard:
+    """A regression model with number features only."""
+    specs = {f"f{i}": FeatureSpec(type="number") for i in range(features)}
+    return ModelCard(model="bench", model_version="1", task="regression", features=specs)
+
+
+def rows(n: int, features: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Independent normal features and a prediction, one event a second."""
+    frame = pd.DataFrame(rng.normal(size=(n, features)), columns=[f"f{i}" for i in range(features)])
+    frame["prediction"] = rng.normal(size=n)
+    frame["occurred_at"] = pd.date_range(START, periods=n, freq="s")
+    frame["event_id"] = [f"event-{i:09d}" for i in range(n)]
+    frame["model_version"] = "1"
+    return frame
+
+
+def fill(settings: Settings, n: int, features: int, rng: np.random.Generator) -> int:
+    """Write n events; gives the mean size of one in bytes."""
+    producer = KafkaProducer(
+        **client_options(settings.kafka), compression_type="lz4", linger_ms=20, acks="all"
+    )
+    names = [f"f{i}" for i in range(features)]
+    total = 0
+    values = rng.normal(size=(n, features)).round(6)
+    answers = rng.normal(size=n)
+    for i in range(n):
+        value = orjson.dumps(
+            {
+                "schema_version": "1.0",
+                "event_id": f"event-{i:09d}",
+                "model": "bench",
+                "model_version": "1",
+                "occurred_at": (START + timedelta(seconds=i)).isoformat(),
+                "features": dict(zip(names, values[i].tolist(), strict=True)),
+                "prediction": float(answers[i]),
+            }
+        )
+        total += len(value)
+        producer.send(settings.kafka.topics.predictions, key=b"bench", value=value)
+    producer.flush()
+    producer.close()
+    return total // n
+
+
+def bare_loop(settings: Settings, n: int) -> Run:
+    """Poll every record and do nothing with it."""
+    consumer = KafkaConsumer(
+        settings.kafka.topics.predictions,
+        **client_options(settings.kafka),
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        max_poll_records=settings.worker.poll_records,
+    )
+    seen = 0
+    while seen == 0:
+        seen += sum(map(len, consumer.poll(200).values()))
+    first, start, cpu = seen, time.perf_counter(), time.process_time()
+    while seen < n:
+        seen += sum(map(len, consumer.poll(200).values()))
+    run = Run((n - first) / (time.perf_counter() - start), time.process_time() - cpu)
+    consumer.close()
+    return run
+
+
+def worker(settings: Settings, n: int) -> tuple[Run, Telemetry]:
+    """The production worker, in a group and a database of its own, until all is committed."""
+    one = Worker(settings, SystemClock())
+    first = start = cpu = 0.0
+
+    def done() -> bool:
+        nonlocal first, start, cpu
+        taken = one.telemetry.value("plumbline_step_emitted_total", step="intake")
+        if taken and not first:
+            first, start, cpu = taken, time.perf_counter(), time.process_time()
+        return taken >= n
+
+    one.run(done)
+    elapsed = time.perf_counter() - start
+    return Run((n - first) / elapsed, time.process_time() - cpu), one.telemetry
+
+
+def prepared(base: Settings, card: ModelCard, profile: bytes, number: int) -> Settings:
+    """Settings of one round: its own consumer group and its own, migrated database."""
+    settings = base.model_copy(
+        update={
+            "kafka": base.kafka.model_copy(update={"group_id": f"bench-{number}"}),
+            "clickhouse": base.clickhouse.model_copy(update={"database": f"bench_{number}"}),
+        }
+    )
+    with ClickHouseStore(settings.clickhouse) as store:
+        store.migrate()
+        store.save_profile(str(card.profile_hash), profile)
+    return settings
+
+
+def stored(settings: Settings) -> tuple[int, float]:
+    """Rows of predictions and their bytes on disk for each."""
+    with ClickHouseStore(settings.clickhouse) as store:
+        found = ask(store.connection, STORED_BY_TOPIC)
+        [size] = store.connection.query(
+            "SELECT sum(data_compressed_bytes) AS size FROM system.parts "
+            "WHERE active AND database = {database:String} AND table = 'predictions'",
+            {"database": settings.clickhouse.database},
+        )
+    [count] = [row["records"] for row in found if row["source"] == "predictions"]
+    return int(count), float(size["size"]) / count
+
+
+def main() -> None:
+    """Run the rounds and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--features", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.ERROR)
+    rng = np.random.default_rng(SEED)
+    with tempfile.TemporaryDirectory(prefix="plumbline-bench-") as folder:
+        directory = Path(folder) / "stack"
+        info = stack.up(directory)
+        try:
+            base = Settings.model_validate(
+                {
+                    "kafka": {"bootstrap_servers": info.kafka_bootstrap},
+                    "clickhouse": {
+                        "host": info.clickhouse_host,
+                        "port": info.clickhouse_port,
+                        "username": info.writer_user,
+                        "password": info.writer_password,
+                    },
+                }
+            )
+            report(base, Path(folder), options.events, options.features, options.rounds, rng)
+        finally:
+            stack.down(directory)
+
+
+def report(
+    base: Settings, folder: Path, n: int, features: int, rounds: int, rng: np.random.Generator
+) -> None:
+    """Fill the topic, time both in turn, print."""
+    reference = folder / "reference.parquet"
+    rows(REFERENCE_ROWS, features, rng).to_parquet(reference)
+    card = card_of(features)
+    profile, _ = build_profile(read_dataset(reference, card), card)
+    card = card.model_copy(update={"profile_hash": profile.hash})
+    ensure_topics(base)
+    publish_card(base, card)
+    size = fill(base, n, features, rng)
+    bare, ours, steps = [], [], []
+    count, row_bytes = 0, 0.0
+    for number in range(rounds):
+        bare.append(bare_loop(base, n))
+        settings = prepared(base, card, profile.to_bytes(), number)
+        run, telemetry = worker(settings, n)
+        ours.append(run)
+        steps.append(telemetry)
+        count, row_bytes = stored(settings)
+        if count != n:
+            raise SystemExit(f"{count} of {n} events are in ClickHouse: the figure would be a lie")
+    print(f"{machine_line()}; {versions_line('kafka-python', 'clickhouse-connect', 'chdb')}")
+    print(f"{n} events of {features} number features, {size} bytes each; {rounds} rounds, in turn")
+    print(f"{'':<22}{'median':>12}{'min':>12}{'max':>12}")
+    for name, runs in (("bare poll loop, ev/s", bare), ("worker, ev/s", ours)):
+        rates = sorted(run.events_per_s for run in runs)
+        print(f"{name:<22}{statistics.median(rates):>12,.0f}{rates[0]:>12,.0f}{rates[-1]:>12,.0f}")
+    ratios = sorted(o.events_per_s / b.events_per_s for o, b in zip(ours, bare, strict=True))
+    print(f"{'ratio':<22}{statistics.median(ratios):>12.3f}{ratios[0]:>12.3f}{ratios[-1]:>12.3f}")
+    cpu = statistics.median(run.cpu_s for run in ours) / n * 1e6
+    print(f"worker CPU seconds per million events: {cpu:.1f}")
+    print(f"ClickHouse bytes on disk per event:    {row_bytes:.1f}")
+    print("seconds per million events by step, median:")
+    for step in ("validation", "windows", "tests", "judging", "storage", "publishing"):
+        spent = [t.value("plumbline_step_seconds_total", step=step) for t in steps]
+        print(f"  {step:<12}{statistics.median(spent) / n * 1e6:>8.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""`plumbline demo`: ten months of real flights through the whole system, on this machine."""
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import pandas as pd
+from rich.table import Table
+
+from monitor.cli.console import console
+from monitor.cli.stack import start, stop
+from monitor.config import Settings, load_settings
+from monitor.profiling.card import load_card
+from monitor.storage import queries
+from monitor.storage.connection import Connection
+from producers import flights
+from producers.delivery import connect
+from producers.errors import ProducerError
+from producers.replay import Progress, ReplayResult
+
+CARD: Final = Path("models/flights.yaml")
+DIRECTORY: Final = Path(".plumbline/demo")
+BROKEN_RECORDS: Final = (
+    b"",
+    b"not json",
+    b'{"model": "flight-delay"',
+    b"[1, 2, 3]",
+    b'{"schema_version": "9.0", "event_id": "x", "model": "flight-delay"}',
+    b'{"event_id": "x", "model": "flight-delay", "model_version": "2013-01"}',
+)
+"""Sent among the flights to show what becomes of records that cannot be taken."""
+DRAIN_TIMEOUT_S: Final = 200.0
+PROGRESS_S: Final = 2.0
+STOP_TIMEOUT_S: Final = 30.0
+SEND_TIMEOUT_S: Final = 30.0
+MONTHS: Final = tuple(f"2013-{month:02d}" for month in range(3, 13))
+
+
+@dataclass(frozen=True, slots=True)
+class Produced:
+    """What the producer says it wrote."""
+
+    predictions: int
+    labels: int
+    broken: int
+
+
+@click.command("demo")
+@click.option("--keep", is_flag=True, help="Leave Kafka and ClickHouse up to look around.")
+def demo_command(keep: bool) -> None:
+    """Stream the flights of 2013 through Kafka, the worker and ClickHouse; ends by itself.
+
+    Trains a model of flight delays on January, registers it with February as its reference, and
+    replays March to December at full speed. Its servers and data live in .plumbline/demo, which
+    the next demo empties. Exit code 0 only if every record is accounted for.
+    """
+    began_s = time.monotonic()
+    stop(DIRECTORY)
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    _say(1, "Kafka and ClickHouse")
+    file = start(DIRECTORY)
+    try:
+        _run(file)
+    finally:
+        if not keep:
+            stop(DIRECTORY)
+    click.echo(f"\ntook {time.monotonic() - began_s:.0f} s")
+    _next_commands(file, keep)
+
+
+def _run(file: Path) -> None:
+    settings = load_settings(file)
+    _say(2, "flights: features, weather, a model trained on January")
+    try:
+        table = flights.load_flights()
+        model = flights.train(table)
+    except ProducerError as error:
+        raise click.ClickException(str(error)) from error
+    events = flights.stream(table, model)
+    reference = DIRECTORY / "reference.parquet"
+    flights.reference(table, model).to_parquet(reference, index=False)
+    click.echo(f"{len(table):,} flights, {len(events):,} of them from March to December")
+    _say(3, "reference February: audit, profile, registration")
+    _register(file, reference)
+    reader = Connection(settings.clickhouse, reader=True)
+    _say(4, "March to December through the producer, while a worker consumes")
+    with _worker(file) as still_runs:
+        produced = _stream(settings, reader, events, still_runs)
+    _say(5, "what came of it")
+    problems = _summary(reader, produced)
+    if problems:
+        raise click.ClickException("the counts do not reconcile: " + "; ".join(problems))
+
+
+def _say(number: int, what: str) -> None:
+    click.echo(f"\n[{number}/5] {what}")
+
+
+def _register(file: Path, reference: Path) -> None:
+    """What `plumbline profile` and `plumbline register` do, by the same commands."""
+    card = DIRECTORY / "flights.yaml"
+    shutil.copy(CARD, card)
+    _plumbline(file, "profile", str(reference), "--card", str(card))
+    _plumbline(file, "register", str(card))
+
+
+def _plumbline(file: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "monitor.cli", "--config", str(file), *arguments]
+    done = subprocess.run(command, check=False)
+    if done.returncode:
+        raise click.ClickException(f"plumbline {arguments[0]} failed")
+
+
+@contextlib.contextmanager
+def _worker(file: Path) -> Iterator[Callable[[], bool]]:
+    """`plumbline run` beside this process; gives a question whether it still runs."""
+    log = DIRECTORY / "worker.log"
+    command = [sys.executable, "-m", "monitor.cli", "--config", str(file), "run"]
+    with log.open("ab") as handle:
+        worker = subprocess.Popen(command, stdout=handle, stderr=handle)
+    try:
+        yield lambda: worker.poll() is None
+        worker.send_signal(signal.SIGTERM)
+        if worker.wait(STOP_TIMEOUT_S) != 0:
+            raise click.ClickException(f"the worker ended with an error: see {log}")
+    finally:
+        if worker.poll() is None:
+            worker.kill()
+            worker.wait(STOP_TIMEOUT_S)
+
+
+def _stream(
+    settings: Settings,
+    reader: Connection,
+    events: pd.DataFrame,
+    still_runs: Callable[[], bool],
+) -> Produced:
+    """Send everything and wait until the worker has it, with a line of progress now and then."""
+    topics = settings.kafka.topics
+    sent: list[Progress] = []
+    outcome: list[ReplayResult | Exception] = []
+
+    def send() -> None:
+        try:
+            outcome.append(
+                flights.send(
+                    events,
+                    load_card(DIRECTORY / "flights.yaml"),
+                    settings.kafka.bootstrap_servers,
+                    on_progress=sent.append,
+                    predictions_topic=topics.predictions,
+                    labels_topic=topics.labels,
+                )
+            )
+        except (ProducerError, OSError) as error:
+            outcome.append(error)
+
+    _send_broken(settings)
+    producer = threading.Thread(target=send, name="producer", daemon=True)
+    producer.start()
+    deadline_s = time.monotonic() + DRAIN_TIMEOUT_S
+    while True:
+        if not still_runs():
+            raise click.ClickException(f"the worker ended early: see {DIRECTORY / 'worker.log'}")
+        if time.monotonic() > deadline_s:
+            raise click.ClickException(f"not everything arrived in {DRAIN_TIMEOUT_S:.0f} s")
+        now = queries.ask(reader, queries.PROGRESS)[0]
+        taken = now["predictions"] + now["labels"] + now["rejected"]
+        out = sent[-1].predictions + sent[-1].labels + len(BROKEN_RECORDS) if sent else 0
+        click.echo(
+            f"  sent {out:>9,}   lag {max(0, out - taken):>7,}   events {now['predictions']:>9,}   "
+            f"labels {now['labels']:>9,}   rejected {now['rejected']:>3}   "
+            f"findings {now['findings']:>7,}   firing {now['firing']:>3}"
+        )
+        if outcome and not producer.is_alive():
+            [result] = outcome
+            if isinstance(result, Exception):
+                raise click.ClickException(f"the producer failed: {result}")
+            if result.failed:
+                raise click.ClickException(f"{result.failed} records were not taken by Kafka")
+            if taken >= result.produced + len(BROKEN_RECORDS):
+                return Produced(result.predictions, result.labels, len(BROKEN_RECORDS))
+        producer.join(PROGRESS_S)
+        if not producer.is_alive():
+            time.sleep(PROGRESS_S)
+
+
+def _send_broken(settings: Settings) -> None:
+    delivery = connect(settings.kafka.bootstrap_servers, None)
+    for value in BROKEN_RECORDS:
+        delivery.send(settings.kafka.topics.predictions, flights.MODEL.encode(), value)
+    delivery.close(SEND_TIMEOUT_S)
+
+
+def _summary(reader: Connection, produced: Produced) -> list[str]:
+    """Print what the database says; gives what does not reconcile with the producer."""
+    stored = {
+        row["source"]: int(row["records"]) for row in queries.ask(reader, queries.STORED_BY_TOPIC)
+    }
+    screen = console()
+    table = Table(title="records", title_justify="left")
+    for name in ("topic", "produced", "in ClickHouse", "rejected"):
+        table.add_column(name, justify="left" if name == "topic" else "right")
+    sent = produced.predictions + produced.broken
+    rejected = stored.get("rejections", 0)
+    table.add_row("predictions", f"{sent:,}", f"{stored.get('predictions', 0):,}", f"{rejected:,}")
+    table.add_row("labels", f"{produced.labels:,}", f"{stored.get('labels', 0):,}", "0")
+    screen.print(table)
+    reasons = queries.ask(reader, queries.REJECTIONS_BY_REASON)
+    words = ", ".join(f"{row['records']} {row['reason']}" for row in reasons)
+    click.echo(f"rejected on purpose ({produced.broken} broken records were sent): {words}\n")
+    screen.print(_timeline(queries.ask(reader, queries.ALERTS_BY_MONTH)))
+    problems = []
+    if sent != stored.get("predictions", 0) + rejected:
+        problems.append(f"{sent} predictions sent, {stored.get('predictions', 0)} stored")
+    if produced.labels != stored.get("labels", 0):
+        problems.append(f"{produced.labels} labels sent, {stored.get('labels', 0)} stored")
+    if rejected != produced.broken:
+        problems.append(f"{produced.broken} broken records sent, {rejected} rejected")
+    return problems
+
+
+def _timeline(rows: list[dict[str, Any]]) -> Table:
+    """Alerts by month: F fired, r resolved, FF fired twice."""
+    table = Table(title="alerts by month of event time (F fired, r resolved)", title_justify="left")
+    table.add_column("alert")
+    for month in MONTHS:
+        table.add_column(month[5:], justify="center")
+    cells: dict[str, dict[str, str]] = {}
+    for row in rows:
+        name = " ".join(part for part in (row["alertname"], row["feature"]) if part)
+        mark = "F" * int(row["fired"]) + "r" * int(row["resolved"])
+        cells.setdefault(name, {})[row["month"]] = mark
+    for name, months in sorted(cells.items(), key=lambda item: (min(item[1]), item[0])):
+        table.add_row(name, *(months.get(month, "") for month in MONTHS))
+    return table
+
+
+def _next_commands(file: Path, keep: bool) -> None:
+    command = f"plumbline --config {file}"
+    if not keep:
+        click.echo(
+            "\nThe servers are stopped, the data is kept. To look around, start them again:\n"
+            f"  plumbline stack up --directory {DIRECTORY}"
+        )
+    click.echo(
+        "\nThen try (in the virtual environment: source .venv/bin/activate):\n"
+        f"  {command} alerts tail --from-beginning --no-follow\n"
+        f"  {command} doctor\n"
+        f"  plumbline stack down --directory {DIRECTORY}      # when done"
+    )
