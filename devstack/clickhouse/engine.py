@@ -16,6 +16,9 @@ from typing import Any
 from devstack.clickhouse.accounts import Account, users_config
 from devstack.clickhouse.errors import SYNTAX_ERROR, EngineError, from_engine
 
+# A message that is not UTF-8, because it shows the client's own bytes, arrives as a decoding error.
+_ENGINE_ERRORS = (RuntimeError, UnicodeDecodeError)
+
 # How long a statement may be is for the connection that runs it to say.
 _FORMAT_QUERY = "SELECT formatQuerySingleLine({sql:String}) SETTINGS max_query_size = 1000000000"
 
@@ -43,7 +46,7 @@ class Connection:
             answer = self._raw.query(sql, fmt, params=dict(parameters or {}))
             if answer.has_error():
                 raise RuntimeError(answer.error_message())
-        except RuntimeError as error:
+        except _ENGINE_ERRORS as error:
             raise from_engine(error) from None
         return Result(
             answer.bytes(),
@@ -57,7 +60,7 @@ class Connection:
         """Run one statement, giving its answer block by block; closing the iterator cancels it."""
         try:
             stream = self._raw.send_query(sql, fmt, params=dict(parameters))
-        except RuntimeError as error:
+        except _ENGINE_ERRORS as error:
             raise from_engine(error) from None
         finished = False
         try:
@@ -66,7 +69,7 @@ class Connection:
                     block = self._raw.streaming_fetch_result(stream)
                     if block.has_error():
                         raise RuntimeError(block.error_message())
-                except RuntimeError as error:
+                except _ENGINE_ERRORS as error:
                     finished = True
                     raise from_engine(error) from None
                 data: bytes = block.bytes()

@@ -65,9 +65,12 @@ def from_engine(error: Exception) -> EngineError:
     >>> from_engine(RuntimeError("Code: 81. DB::Exception: No x. (UNKNOWN_DATABASE)")).code
     81
     """
-    found = _TEXT.search(str(error))
+    text = str(error)
+    if isinstance(error, UnicodeDecodeError):
+        text = error.object.decode("utf-8", "replace")
+    found = _TEXT.search(text)
     if found is None:
-        return EngineError(UNKNOWN_EXCEPTION, "UNKNOWN_EXCEPTION", str(error))
+        return EngineError(UNKNOWN_EXCEPTION, "UNKNOWN_EXCEPTION", text)
     message = found[2].strip()
     name = _NAME.search(message)
     if name is not None:

@@ -197,6 +197,10 @@ def test_nonsense_is_an_error_and_not_the_end(clickhouse: ClickHouse) -> None:
     assert ask("POST", "/", b"SELECT 1", {"Content-Length": "nine"}).status == 400
     assert ask("POST", "/?a;b=1", b"SELECT 1").code == 115
     assert ask("POST", "/", b"x", {"Content-Type": "multipart/form-data"}).status == 400
+    rows = quote("INSERT INTO plumbline.nothing FORMAT CSV")
+    assert ask("POST", f"/?query={rows}", b"\xcf(").code == 60
+    cast = rb"SELECT CAST('\xcf(', 'Int8')"
+    assert ask("POST", "/", cast).code == 6
     assert ask("PUT", "/", b"SELECT 1").status == 501
     assert ask("POST", "/", b"SELECT 1").body == b"1\n"
 
