@@ -16,6 +16,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     Strict,
     StringConstraints,
+    WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
@@ -49,7 +50,7 @@ LATEST_TIME: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """Event times lie in [EARLIEST_TIME, LATEST_TIME): outside is a mistake such as year 0001."""
 
 TIME_PATTERN: Final = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
+    r"^(19[7-9][0-9]|2[01][0-9]{2})-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
     r"([Zz]|[+-][0-9]{2}:?[0-9]{2})$"
 )
 
@@ -105,7 +106,12 @@ def supported_version(text: str) -> str:
     return text
 
 
-SchemaVersion = Annotated[str, StringConstraints(max_length=20), AfterValidator(supported_version)]
+SchemaVersion = Annotated[
+    str,
+    StringConstraints(max_length=20),
+    AfterValidator(supported_version),
+    WithJsonSchema({"type": "string", "maxLength": 20, "pattern": r"^1\.[0-9]+$"}),
+]
 
 
 class Contract(BaseModel):

@@ -3,6 +3,7 @@
 from typing import Annotated, Self
 
 from pydantic import (
+    ConfigDict,
     Field,
     StrictBool,
     StrictFloat,
@@ -25,6 +26,10 @@ from schemas.prediction import MAX_FEATURES, FeatureValue
 
 class LabelEvent(Contract):
     """The observed outcome of a prediction, named by `event_id` or `request_id`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["event_id"]}, {"required": ["request_id"]}]}
+    )
 
     schema_version: SchemaVersion = SCHEMA_VERSION
     model: ModelName

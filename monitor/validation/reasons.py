@@ -77,13 +77,13 @@ def _reason_of(problem: Any) -> Reason:
     if not location:
         return _whole_record(kind, message)
     if top in _TIME_FIELDS and kind == "string_pattern_mismatch":
-        message = "must be an RFC 3339 time with its UTC offset, such as 2013-03-01T05:00:00Z"
+        message = "must be an RFC 3339 time of 1970 to 2199 with its offset: 2013-03-01T05:00:00Z"
     text = f"{field}: {message}"
     if top in _SHOWN_FIELDS and len(location) == 1:
         text += f", got {str(problem['input'])[:_SHOWN_CHARS]!r}"
     if top == "schema_version":
         return reason("schema_version", field, text)
-    if kind == "too_long" and field == "features":
+    if kind == "too_long" and field in ("features", "offline_features"):
         return reason("too_many_features", field, f"{field}: at most {MAX_FEATURES} are taken")
     return reason("wrong_type" if kind.endswith("_type") else "bad_value", field, text)
 
