@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
+from producers.records import plain
 from schemas import FeatureSpec, ModelCard
 from schemas.rejection import ValueFault
 from schemas.values import value_fault
@@ -87,7 +88,7 @@ def validate_input(card: ModelCard, features: Mapping[str, Any]) -> list[Problem
         if name not in features:
             problems.append(Problem(name, "missing", f"{name} is missing"))
             continue
-        value = features[name]
+        value = plain(features[name])
         fault = value_fault(spec, value)
         if fault is not None:
             problems.append(Problem(name, fault, _message(name, spec, value, fault)))
@@ -119,12 +120,14 @@ def safe_predict(
     (False, 'fallback', 'ZeroDivisionError: division by zero')
     """
     started_s = time.perf_counter()
+    # A copy, so that a model that changes its input does not change what is logged.
+    features = dict(features) if isinstance(features, Mapping) else {}
     problems = tuple(validate_input(card, features))
     error = None
     answer: tuple[Any, float | None, dict[str, float] | None] = (fallback, None, None)
     if not problems:
         try:
-            answer = _checked(card, predict(features))
+            answer = _checked(card, predict(dict(features)))
         except Exception as failure:  # noqa: BLE001 - whatever a model raises, the service answers
             error = f"{type(failure).__name__}: {failure}"
     prediction, score, scores = answer

@@ -94,7 +94,7 @@ def label_json(logged: LoggedLabel, model: str) -> tuple[bytes, int]:
     record: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "model": model,
-        "label": _plain(logged.label),
+        "label": plain(logged.label),
         "observed_at": _moment(logged.observed_at),
     }
     for name in ("event_id", "request_id", "offline_features"):
@@ -154,11 +154,11 @@ def _moment(moment: datetime | int) -> datetime:
 def _repair(record: dict[str, Any]) -> int:
     record["features"], repairs = _finite(record["features"])
     if "attributions" in record:
-        record["attributions"] = {k: _plain(v) for k, v in record["attributions"].items()}
+        record["attributions"] = {k: plain(v) for k, v in record["attributions"].items()}
     if "latency_ms" in record:
-        record["latency_ms"] = _plain(record["latency_ms"])
+        record["latency_ms"] = plain(record["latency_ms"])
     for name in ("prediction", "score"):
-        value = _plain(record.get(name))
+        value = plain(record.get(name))
         record[name] = value
         if isinstance(value, float) and not math.isfinite(value):
             record[name] = NO_ANSWER if name == "prediction" else None
@@ -167,7 +167,7 @@ def _repair(record: dict[str, Any]) -> int:
     if record["score"] is None:
         del record["score"]
     if "scores" in record:
-        record["scores"] = {k: _plain(v) for k, v in record["scores"].items()}
+        record["scores"] = {k: plain(v) for k, v in record["scores"].items()}
         if not all(
             isinstance(v, int | float) and math.isfinite(v) for v in record["scores"].values()
         ):
@@ -178,14 +178,14 @@ def _repair(record: dict[str, Any]) -> int:
 
 
 def _finite(features: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-    plain = {name: _plain(value) for name, value in features.items()}
-    broken = [n for n, v in plain.items() if isinstance(v, float) and not math.isfinite(v)]
+    values = {name: plain(value) for name, value in features.items()}
+    broken = [n for n, v in values.items() if isinstance(v, float) and not math.isfinite(v)]
     for name in broken:
-        plain[name] = None
-    return plain, len(broken)
+        values[name] = None
+    return values, len(broken)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A NumPy scalar as Python's own; anything else as it is."""
     if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
         return value.item()
