@@ -11,9 +11,9 @@ from schemas.model import Monitoring
 
 DAYS = 30.0
 SHARES = {
-    "sequential": 0.50,
-    "windows": 0.35,
-    "rates": 0.08,
+    "sequential": 0.65,
+    "windows": 0.22,
+    "rates": 0.06,
     "joint": 0.03,
     "pairs": 0.04,
 }

@@ -30,16 +30,18 @@ class Alternative:
     shift: float = 0.0
     spread: float = 1.0
     missing: float = 0.0
+    weight: float = 1.0
+    """Share of the budget relative to the others: small changes need it most."""
 
 
 ALTERNATIVES = (
-    Alternative("up 0.25", shift=0.25),
-    Alternative("down 0.25", shift=-0.25),
-    Alternative("up 0.5", shift=0.5),
-    Alternative("down 0.5", shift=-0.5),
+    Alternative("up 0.25", shift=0.25, weight=6.0),
+    Alternative("down 0.25", shift=-0.25, weight=6.0),
+    Alternative("up 0.5", shift=0.5, weight=2.0),
+    Alternative("down 0.5", shift=-0.5, weight=2.0),
     Alternative("up 1", shift=1.0),
     Alternative("down 1", shift=-1.0),
-    Alternative("wider", spread=1.25),
+    Alternative("wider", spread=1.25, weight=2.0),
     Alternative("much wider", spread=1.8),
     Alternative("narrower", spread=0.75),
     Alternative("missing", missing=0.2),
@@ -58,8 +60,7 @@ class ScoreTables:
     `bucket_of` uint8, flat: bucket of each slot, rows starting at `offsets` int64[F, 1];
     `last` uint16[F, 1] is each row's highest slot plus one, where NULL_CODE is looked up.
     `scores` int64[K, F * (BUCKETS + 2)], flat in columns and buckets. `information` float64[F, K]:
-    mean score per event under the alternative; `variance` float64[F, K]: variance of the score
-    without drift, in nats.
+    mean score per event under the alternative, in nats.
     """
 
     bucket_of: NDArray[np.uint8]
@@ -67,14 +68,13 @@ class ScoreTables:
     last: Codes
     scores: Int64
     information: Float64
-    drop: Float64
-    """float64[F, K]: how fast the sum falls without drift, nats per event."""
-    variance: Float64
+    ratio_variance: Float64
+    """float64[F, K]: variance of the likelihood ratio without drift."""
 
     @classmethod
     def of(cls, references: Sequence[NumberReference | CategoryReference]) -> Self:
         """Tables of the references, in their order."""
-        maps, sizes, scores, information, drop, variance = [], [], [], [], [], []
+        maps, sizes, scores, information, variance = [], [], [], [], []
         for reference in references:
             buckets, masses = _buckets(reference)
             usual = (reference.missing_rate * reference.n_rows + 1.0) / (reference.n_rows + 2.0)
@@ -85,8 +85,7 @@ class ScoreTables:
             whole = np.floor(ratios * NATS).astype(np.int64)
             exact = whole / NATS
             information.append((p * np.exp(exact) * exact).sum(axis=1))
-            drop.append(-(p * exact).sum(axis=1))
-            variance.append((p * exact**2).sum(axis=1) - (p * exact).sum(axis=1) ** 2)
+            variance.append((p * np.expm1(exact) ** 2).sum(axis=1))
             scores.append(np.pad(whole, ((0, 0), (0, BUCKETS + 2 - whole.shape[1]))))
         ends = np.cumsum(np.array(sizes, dtype=np.int64))
         return cls(
@@ -97,8 +96,7 @@ class ScoreTables:
             if scores
             else np.zeros((len(ALTERNATIVES), 0), np.int64),
             information=np.array(information).reshape(-1, len(ALTERNATIVES)),
-            drop=np.array(drop).reshape(-1, len(ALTERNATIVES)),
-            variance=np.array(variance).reshape(-1, len(ALTERNATIVES)),
+            ratio_variance=np.array(variance).reshape(-1, len(ALTERNATIVES)),
         )
 
     def of_codes(self, codes: Codes) -> Int64:

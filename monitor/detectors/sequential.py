@@ -19,6 +19,8 @@ from monitor.sketches.number import NumberReference
 
 MEMORY = 4_096
 """Most events that are kept to measure a change; an older change point counts as this old."""
+MISSING_EVENTS = 50
+"""A missing rate is measured over at least so many events."""
 RECHECK = 8
 """A sum above its threshold with too small a change is looked at again after 1/8 more events."""
 
@@ -154,7 +156,8 @@ class Sequential:
             end = known.shape[1] - n + place + 1
             past = known[column, max(end - self._memory, 0) : end]
             since = self._since(column, k, past)
-            effect, n_cur = self._effect(column, k, past[-since:])
+            measured = max(since, MISSING_EVENTS) if ALTERNATIVES[k].missing else since
+            effect, n_cur = self._effect(column, k, past[-measured:])
             if effect > self._floor:
                 self.resting[column] = True
                 return SequentialAlarm(

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from monitor.detectors.budget import Share
-from monitor.detectors.scores import ScoreTables
+from monitor.detectors.scores import ALTERNATIVES, ScoreTables
 from monitor.events import Float64
 from monitor.sketches.profile import Profile
 
@@ -28,13 +28,15 @@ def sequential_thresholds(
     and leaves its part of the budget to the others.
     """
     information = np.maximum(tables.information, 1e-12)
-    on = (tables.information > 0) & (tables.variance > 0)
+    on = tables.ratio_variance > 0
     heights = np.full(on.shape, np.inf)
+    weights = np.broadcast_to([alternative.weight for alternative in ALTERNATIVES], on.shape)
     for _ in range(on.size):
         share = replace(share, tests=int(on.sum()))
         if not on.any() or share.false_alarms_per_event <= 0:
             return np.full(on.shape, np.inf), replace(share, tests=0)
-        heights = np.where(on, _heights(profile, tables, share.per_test), np.inf)
+        parts = weights / weights[on].sum() * share.false_alarms_per_event
+        heights = np.where(on, _heights(profile, tables, parts), np.inf)
         quick = heights <= slowest * information
         if quick[on].all():
             break
@@ -42,25 +44,25 @@ def sequential_thresholds(
     return heights, share
 
 
-def _heights(profile: Profile, tables: ScoreTables, rate: float) -> Float64:
-    """Heights that are passed once in 1 / rate events, over references and streams.
+def _heights(profile: Profile, tables: ScoreTables, rate: Float64) -> Float64:
+    """Heights that are passed at `rate` (float64[F, K], per event), over references and streams.
 
-    Without drift a sum falls by `drop` a step and wanders with variance `variance` times the
-    design effect phi, so the chance of a height h goes as exp(-w h), w = 2 drop / (variance phi).
-    Neither is known exactly: the mean has the reference's error, phi its own. Averaging
-    exp(-w h) over both errors gives H = w h - v h^2 / 2 in place of H = w h; where no h solves
-    it, the reference is too small to promise that rate.
+    Without drift the chance of a height h goes as exp(-w h), w = 1 for independent rows, because
+    the scores are likelihood ratios, and w = 1 / phi under a design effect phi. Neither is known
+    exactly: w has the error of the reference's own sample, phi that of its estimate. Averaging
+    exp(-w h) over both gives H = w h - v h^2 / 2 in place of H = w h; where no h solves it, the
+    reference is too small to promise that rate.
     """
     calibration = profile.calibration
     effect = calibration.sequential_effect
-    variance = np.maximum(tables.variance, 1e-12)
+    information = np.maximum(tables.information, 1e-12)
     n_rows = np.array([[max(column.n_rows, 1)] for column in profile.columns], dtype=np.float64)
     n = np.array([[max(column.n, 1)] for column in profile.columns], dtype=np.float64)
-    mean_error = variance * (effect / n_rows + np.maximum(1.0 / n - 1.0 / n_rows, 0.0))
-    exponent = 2.0 * tables.drop / (variance * effect)
-    doubt = (2.0 / (variance * effect)) ** 2 * mean_error
+    sampling = effect / n_rows + np.maximum(1.0 / n - 1.0 / n_rows, 0.0)
+    exponent = 1.0 / effect
+    doubt = exponent**2 * tables.ratio_variance * sampling / information**2
     doubt += (exponent * calibration.sequential_error) ** 2
-    steps = tables.information * np.exp(-2 * OVERSHOOT * np.sqrt(2 * tables.information)) / effect
+    steps = information * np.exp(-2 * OVERSHOOT * np.sqrt(2 * information)) / effect
     with np.errstate(divide="ignore", invalid="ignore"):
         needed = np.maximum(np.log(steps) - np.log(rate), 1.0)
         room = exponent**2 - 2.0 * doubt * needed
@@ -68,7 +70,7 @@ def _heights(profile: Profile, tables: ScoreTables, rate: float) -> Float64:
         # What the reference itself reached, where its length does not explain it.
         usual = np.maximum(np.log(n_rows * steps), 1.0)
         freak = calibration.sequential_peak * exponent > usual + FREAK
-    heights = np.where((room >= 0) & (exponent > 0), heights, np.inf)
+    heights = np.where(room >= 0, heights, np.inf)
     return np.where(
         freak, np.maximum(heights, calibration.sequential_peak * needed / usual), heights
     )
