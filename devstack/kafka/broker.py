@@ -70,7 +70,7 @@ def prepare(config: Path, data: Path, port: int, controller_port: int) -> None:
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     # Compiled code is not worth its compilation in a program that runs for a second.
     command = [*_java("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"), "kafka.tools.StorageTool"]
-    command += ["format", "--cluster-id", cluster_id, "--config", str(config)]
+    command += ["format", f"--cluster-id={cluster_id}", "--config", str(config)]
     try:
         answer = subprocess.run(
             command, capture_output=True, text=True, timeout=FORMAT_TIMEOUT_S, check=False

@@ -5,7 +5,7 @@ and skipped, so that a newer producer cannot stop an older subscriber.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from pydantic import ValidationError
 
@@ -19,7 +19,7 @@ WAIT_MS = 500
 log = logging.getLogger(__name__)
 
 
-def tail_alerts(settings: Settings, *, from_beginning: bool) -> Iterator[AlertEvent]:
+def tail_alerts(settings: Settings, *, from_beginning: bool) -> Generator[AlertEvent, None, None]:
     """Alert moves as they are published, without end; close the iterator to stop.
 
     With `from_beginning` the whole topic comes first. Raises BrokerError when no broker answers at

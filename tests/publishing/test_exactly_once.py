@@ -12,6 +12,7 @@ import pytest
 
 from devstack import StackInfo
 from monitor.config import Settings
+from monitor.intake.follower import TopicFollower
 from monitor.intake.topics import ensure_topics
 from tests.intake.brokers import fresh_settings, produce, read
 from tests.publishing.relay import ALERT_EVERY, GAPS, START, step
@@ -91,14 +92,17 @@ def test_killed_workers_publish_exactly_the_alerts_of_undisturbed_ones(
         Worker(settings, f"worker-{n}", kills[n::2], tmp_path / f"worker-{n}.log") for n in (0, 1)
     ]
     wanted = sum(len(alerts) for alerts in expected().values())
+    follower = TopicFollower(settings.kafka, settings.kafka.topics.alerts)
+    seen = 0
     try:
         deadline = time.monotonic() + 90
-        while len(read(settings, settings.kafka.topics.alerts)) < wanted:
+        while seen < wanted:
+            seen += len(follower.poll(200))
             assert time.monotonic() < deadline, "\n".join(w.log.read_text() for w in workers)
             for worker in workers:
                 worker.look()
-            time.sleep(0.2)
     finally:
+        follower.close()
         for worker in workers:
             worker.end()
     killed = [gap for worker in workers for gap in worker.killed]
