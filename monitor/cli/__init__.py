@@ -25,11 +25,13 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Final = {
+    "demo": Entry("Start", "monitor.cli.demo", "Ten months of real flights, end to end."),
     "stack": Entry("Start", "monitor.cli.stack", "Kafka and ClickHouse on this machine."),
     "init": Entry("Start", "monitor.cli.init", "Write a model card from a data file."),
     "profile": Entry("Models", "monitor.cli.profile", "Build the profile of a reference data set."),
     "register": Entry("Models", "monitor.cli.register", "Publish a model card with its profile."),
     "run": Entry("Running", "monitor.cli.run", "The worker: consume, test, store, alert."),
+    "replay": Entry("Running", "monitor.cli.replay", "Send a file of events to the topics."),
     "doctor": Entry("Running", "monitor.cli.doctor", "Check everything that a worker needs."),
     "alerts": Entry("Looking", "monitor.cli.alerts", "Look at alerts."),
 }

@@ -165,7 +165,7 @@ def order_rows(n: int, seed: int, *, shift: float = 0.0, shifted_from: int = 0) 
 
 def order_events(frame: pd.DataFrame, model: str = MODEL) -> list[Wire]:
     """The rows as records of the contract."""
-    rows: list[dict[str, Any]] = frame.to_dict("records")
+    rows: list[dict[Any, Any]] = frame.to_dict("records")
     return [
         (
             model.encode(),
