@@ -22,7 +22,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, ParamSpec, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from kafka.errors import KafkaError, KafkaTimeoutError
 from pydantic import TypeAdapter
@@ -54,8 +54,7 @@ RETRY_S: Final = (0.5, 5.0)
 """First and longest pause between attempts to connect."""
 _KAFKA: Final = {"max_block_ms": 1_000, "bootstrap_timeout_ms": 5_000, "linger_ms": 50}
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+_Predict = TypeVar("_Predict", bound=Callable[..., Any])
 _log = logging.getLogger(__name__)
 
 
@@ -200,8 +199,8 @@ class PredictionLogger:
             self._drop("invalid", f"{type(error).__name__}: {error}")
 
     def observe(
-        self, *, answer: Callable[[_R], Mapping[str, Any]] | None = None
-    ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+        self, *, answer: Callable[[Any], Mapping[str, Any]] | None = None
+    ) -> Callable[[_Predict], _Predict]:
         """Decorate a predict function whose first argument is the mapping of features.
 
         Every call is logged with its latency. Its result is the prediction; where it is more,

@@ -9,14 +9,13 @@ import inspect
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from producers.records import NO_ANSWER
 
 FEATURES_PARAMETER: Final = "features"
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+_Predict = TypeVar("_Predict", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Observer:
     invalid: Callable[[Exception], None]
     answer: Callable[[Any], Mapping[str, Any]] | None
 
-    def decorate(self, predict: Callable[_P, _R]) -> Callable[_P, _R]:
+    def decorate(self, predict: _Predict) -> _Predict:
         """`predict`, observed; a coroutine function stays one.
 
         The features are its parameter `features`, or else its first one other than `self`.
@@ -48,20 +47,20 @@ class Observer:
         if inspect.iscoroutinefunction(predict):
 
             @functools.wraps(predict)
-            async def awaited(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+            async def awaited(*args: Any, **kwargs: Any) -> Any:
                 with begin(args, kwargs) as call:
                     call.result = await predict(*args, **kwargs)
                 return call.result
 
-            return awaited  # type: ignore[return-value]  # _R is the coroutine here
+            return cast("_Predict", awaited)
 
         @functools.wraps(predict)
-        def called(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        def called(*args: Any, **kwargs: Any) -> Any:
             with begin(args, kwargs) as call:
                 call.result = predict(*args, **kwargs)
-            return call.result  # type: ignore[no-any-return]  # as the function returned it
+            return call.result
 
-        return called
+        return cast("_Predict", called)
 
 
 class _Call:

@@ -6,6 +6,7 @@ Never: a whole file in memory, a value guessed: what does not fit is an `InputFi
 file, row and column. Rows count from 1, the header of a CSV file not among them.
 """
 
+import io
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -230,8 +231,8 @@ def _ndjson_batches(
     path: Path, columns: Sequence[str], optional: Sequence[str]
 ) -> Iterator[_Columns]:
     wanted: list[str] = []
-    with pa.input_stream(str(path)) as file:
-        lines = enumerate(iter(file.readline, b""), start=1)
+    with io.BufferedReader(pa.input_stream(str(path))) as file:
+        lines = enumerate(file, start=1)
         full = ((number, line) for number, line in lines if not line.isspace())
         while part := list(itertools.islice(full, BATCH_ROWS)):
             rows = [_object(path, number, line) for number, line in part]

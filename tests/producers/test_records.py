@@ -38,7 +38,11 @@ anything = st.one_of(
 
 
 def logged(**fields: Any) -> LoggedPrediction:
-    given_fields: dict[str, Any] = {"event_id": "a-1", "occurred_at": NOW_NS, "features": {"x": 1.0}}
+    given_fields: dict[str, Any] = {
+        "event_id": "a-1",
+        "occurred_at": NOW_NS,
+        "features": {"x": 1.0},
+    }
     return LoggedPrediction(**(given_fields | {"prediction": True} | fields))
 
 
