@@ -26,6 +26,7 @@ PREDICTION_TYPE: Final = "io.plumbline.prediction.v1"
 LABEL_TYPE: Final = "io.plumbline.label.v1"
 
 _CONTENT_TYPE: Final = "content-type"
+_CLOUDEVENTS: Final = b"application/cloudevents"
 _STRUCTURED: Final = "application/cloudevents+json"
 _JSON: Final = "application/json"
 _PREFIX: Final = "ce_"
@@ -65,10 +66,10 @@ def cloudevent_mode(headers: Sequence[tuple[str, bytes | None]]) -> Mode | None:
     """
     mode: Mode | None = None
     for name, value in headers:
+        if name[:1] not in "cC":  # both kinds of header begin so: the rest is passed by quickly
+            continue
         lowered = name.lower()
-        if lowered == _CONTENT_TYPE and (value or b"").lower().startswith(
-            b"application/cloudevents"
-        ):
+        if lowered == _CONTENT_TYPE and (value or b"").lower().startswith(_CLOUDEVENTS):
             return "structured"
         if lowered.startswith(_PREFIX):
             mode = "binary"

@@ -170,9 +170,13 @@ def _appended_us(records: Sequence[Record]) -> Int64:
 
 def _sent_us(records: Sequence[Record], appended: Int64) -> Int64:
     """The simulated send time of a replay, else the append time."""
+    simulated = {
+        row: int(value)
+        for row, record in enumerate(records)
+        if record.headers
+        for name, value in record.headers
+        if name == SENT_AT_HEADER and value and value.isdigit() and len(value) <= _SENT_AT_DIGITS
+    }
     sent = appended.copy()
-    for row, record in enumerate(records):
-        for name, value in record.headers or ():
-            if name == SENT_AT_HEADER and value and value.isdigit():
-                sent[row] = int(value) if len(value) <= _SENT_AT_DIGITS else appended[row]
+    sent[list(simulated)] = list(simulated.values())
     return np.minimum(sent, LATEST_US)

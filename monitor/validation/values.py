@@ -57,20 +57,17 @@ def read_numbers(column: RawColumn) -> Float64:
     if not plain.issuperset(map(type, raw)):
         raw = _read_odd_numbers(column, plain, bad)
     numbers = _as_array(column, raw)
-    finite = np.isfinite(numbers)
-    if not finite.all():
-        _mark(column, "non_finite", ~finite, bad, numbers)
-    if hidden and spec.type == "number":
-        _mark(column, "hidden_null", np.isin(numbers, hidden), bad, numbers)
-    if spec.type == "boolean":
+    _mark(column, "non_finite", ~np.isfinite(numbers), bad, numbers)
+    if spec.type == "number":
+        for value in hidden:
+            _mark(column, "hidden_null", numbers == value, bad, numbers)
+    else:
         _mark(column, "wrong_type", (numbers != 0.0) & (numbers != 1.0), bad, numbers)
-    outside = np.zeros(len(raw), dtype=np.bool_)
-    if spec.min is not None:
-        outside |= numbers < spec.min
-    if spec.max is not None:
-        outside |= numbers > spec.max
     numbers[bad] = np.nan
-    _mark(column, "out_of_range", outside, bad.copy(), numbers)
+    if spec.min is not None:
+        _mark(column, "out_of_range", numbers < spec.min, bad, numbers)
+    if spec.max is not None:
+        _mark(column, "out_of_range", numbers > spec.max, bad, numbers)
     return numbers
 
 
@@ -163,6 +160,7 @@ def _as_array(column: RawColumn, raw: list[Any]) -> Float64:
 
 def _mark(column: RawColumn, reason: ValueFault, mask: Bool, bad: Bool, numbers: Float64) -> None:
     """Record `reason` for the rows of `mask` that are not bad yet, and make them bad."""
-    for row in np.flatnonzero(mask & ~bad).tolist():
-        column.fault(row, reason, float(numbers[row]))
-    bad |= mask
+    if mask.any():
+        for row in np.flatnonzero(mask & ~bad).tolist():
+            column.fault(row, reason, float(numbers[row]))
+        bad |= mask
