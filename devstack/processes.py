@@ -78,4 +78,7 @@ def _start_ticks(pid: int) -> int | None:
         return None
     # The second field is the command in parentheses and may hold anything; the rest is regular.
     state, *fields = stat.rpartition(")")[2].split()
-    return None if state in "ZX" else int(fields[18])
+    # A killed process is a zombie from its first thread's end on, and holds its ports and locks
+    # until its last one's.
+    threads, start_ticks = int(fields[16]), int(fields[18])
+    return None if state in "ZX" and threads <= 1 else start_ticks

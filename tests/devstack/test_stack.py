@@ -62,11 +62,12 @@ def write(info: StackInfo, sql: str) -> object:
         return client.command(sql)
 
 
-def kill(pid: int) -> None:
-    stat_file = Path(f"/proc/{pid}/stat")
-    os.kill(pid, signal.SIGKILL)
+def kill(directory: Path, name: str) -> None:
+    entry = json.loads((directory / "processes.json").read_text(encoding="utf-8"))[name]
+    process = Process(**entry)
+    os.kill(process.pid, signal.SIGKILL)
     deadline_s = time.monotonic() + 20
-    while stat_file.exists() and ") Z " not in stat_file.read_text(encoding="utf-8"):
+    while processes.runs(process):
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
 
@@ -104,9 +105,9 @@ def test_up_starts_again_what_has_died_with_ports_and_data(directory: Path) -> N
     write(info, "CREATE DATABASE plumbline")
     write(info, "CREATE TABLE plumbline.kept (a Int8) ENGINE = MergeTree ORDER BY a")
     write(info, "INSERT INTO plumbline.kept VALUES (7)")
-    kafka_pid, clickhouse_pid = pids(directory)
+    kafka_pid = pids(directory)[0]
 
-    kill(clickhouse_pid)
+    kill(directory, "clickhouse")
     now = status(directory)
     assert (now.kafka_pid, now.clickhouse_pid, now.running) == (kafka_pid, None, False)
     assert up(directory) == info
@@ -114,7 +115,7 @@ def test_up_starts_again_what_has_died_with_ports_and_data(directory: Path) -> N
     assert write(info, "SELECT a FROM plumbline.kept") == 7
 
     clickhouse_pid = pids(directory)[1]
-    kill(kafka_pid)
+    kill(directory, "kafka")
     assert up(directory) == info
     assert pids(directory)[0] != kafka_pid
     assert pids(directory)[1] == clickhouse_pid
