@@ -28,19 +28,16 @@ from monitor.storage.tables import (
 from schemas import ModelCard
 
 _STORED_UNTIL: Final = """
-SELECT source, partition, max(offset) AS offset, max(appended_at) AS appended_at
-FROM
-(
-    SELECT 'predictions' AS source, partition, offset, appended_at FROM predictions
-    WHERE topic = {topic:String}
-    UNION ALL
-    SELECT 'labels', partition, offset, appended_at FROM labels WHERE topic = {topic:String}
-    UNION ALL
-    SELECT 'rejections', partition, offset, appended_at FROM rejections
-    WHERE topic = {topic:String}
-)
-GROUP BY source, partition
+SELECT 'predictions' AS source, partition, max(offset) AS offset, max(appended_at) AS appended_at
+FROM predictions WHERE topic = {topic:String} GROUP BY partition
+UNION ALL
+SELECT 'labels', partition, max(offset), max(appended_at)
+FROM labels WHERE topic = {topic:String} GROUP BY partition
+UNION ALL
+SELECT 'rejections', partition, max(offset), max(appended_at)
+FROM rejections WHERE topic = {topic:String} GROUP BY partition
 """
+"""Predictions and labels answer from a projection: one row a part, however many rows are stored."""
 
 _PROFILE: Final = """
 SELECT content FROM profiles WHERE profile_hash = {profile_hash:String} LIMIT 1

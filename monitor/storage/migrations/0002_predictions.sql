@@ -29,9 +29,11 @@ CREATE TABLE IF NOT EXISTS predictions
     offset            Int64 CODEC(Delta(8), ZSTD(1)) COMMENT 'Kafka offset of the record',
     INDEX by_event_id event_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_request_id request_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX by_entity_id entity_id TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX by_entity_id entity_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    PROJECTION stored_until (SELECT topic, partition, max(offset), max(appended_at) GROUP BY topic, partition)
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(appended_at)
 ORDER BY (model, occurred_at, topic, partition, offset)
+SETTINGS deduplicate_merge_projection_mode = 'rebuild', lightweight_mutation_projection_mode = 'rebuild'
 COMMENT 'Every valid prediction event, as logged'

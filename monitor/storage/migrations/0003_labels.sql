@@ -11,9 +11,11 @@ CREATE TABLE IF NOT EXISTS labels
     offline_strings Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'Features as the training pipeline computes them: text',
     topic           LowCardinality(String) COMMENT 'Kafka topic of the record',
     partition       Int32 CODEC(Delta(4), ZSTD(1)) COMMENT 'Kafka partition of the record',
-    offset          Int64 CODEC(Delta(8), ZSTD(1)) COMMENT 'Kafka offset of the record'
+    offset          Int64 CODEC(Delta(8), ZSTD(1)) COMMENT 'Kafka offset of the record',
+    PROJECTION stored_until (SELECT topic, partition, max(offset), max(appended_at) GROUP BY topic, partition)
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(appended_at)
 ORDER BY (model, event_id, request_id, topic, partition, offset)
+SETTINGS deduplicate_merge_projection_mode = 'rebuild', lightweight_mutation_projection_mode = 'rebuild'
 COMMENT 'Every valid label event; a correction is a further row'
