@@ -201,7 +201,7 @@ def _remarks_on_rows(
     if timeline is None:
         text = (
             f"no column {TIME}: without time order the reference cannot say how much neighbouring "
-            "events share, and rows are taken as independent"
+            f"events share, and rows are taken as independent{_other_times(dataset)}"
         )
         remarks.append(Remark("warning", "", text))
         if card.monitoring.events_per_day is None:
@@ -212,21 +212,21 @@ def _remarks_on_rows(
             remarks.append(Remark("note", "", text))
     elif timeline.backward_steps:
         text = (
-            f"time goes backwards {timeline.backward_steps:,} times, first at row "
+            f"goes backwards {timeline.backward_steps:,} times, first at row "
             f"{timeline.first_backward_row:,}: the rows are sorted for the profile"
         )
         remarks.append(Remark("warning", TIME, text))
     if timeline is not None and dataset.columns[TIME].naive:
-        remarks.append(Remark("note", TIME, "no UTC offset: the times are taken as UTC"))
+        remarks.append(Remark("note", TIME, "has no UTC offset: the times are taken as UTC"))
     if duplicate_rows:
         share = duplicate_rows / dataset.n_rows
         text = f"{duplicate_rows:,} rows ({share:.1%}) repeat an earlier one"
         remarks.append(Remark("warning" if share > 0.01 else "note", "", text))
     if duplicate_ids:
-        text = f"{duplicate_ids:,} rows carry the event id of an earlier one"
+        text = f"repeats that of an earlier row {duplicate_ids:,} times"
         remarks.append(Remark("warning", "event_id", text))
     remarks.extend(
-        Remark("note", name, f"no column {name}: it is not watched for drift")
+        Remark("note", name, "is not in the file: it is not watched for drift")
         for name in ("prediction", "score")
         if name not in dataset.columns and (name == "prediction" or card.task == "binary")
     )
@@ -234,9 +234,18 @@ def _remarks_on_rows(
     if versions is not None:
         others = sorted(set(versions.counts()) - {card.model_version})
         if others:
-            text = f"rows of version {', '.join(others[:5])}; the card is of {card.model_version}"
+            text = f"names {', '.join(others[:5])} too; the card is of {card.model_version}"
             remarks.append(Remark("note", "model_version", text))
     return remarks
+
+
+def _other_times(dataset: Dataset) -> str:
+    named = [
+        name
+        for name, column in dataset.columns.items()
+        if column.kind == "time" and name != "observed_at"
+    ]
+    return f"; if column {named[0]} holds the event times, rename it" if named else ""
 
 
 def _remarks_on_column(column: ColumnAudit, card: ModelCard) -> list[Remark]:

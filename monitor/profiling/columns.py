@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.events import Float64
+from schemas.values import as_float
 
 Kind = Literal["number", "boolean", "text", "time", "mixed", "empty"]
 """`mixed`: numbers, booleans and text side by side; `empty`: nothing but nulls."""
@@ -87,7 +88,10 @@ class Column:
         if self.kind == "mixed":
             is_number = [isinstance(v, int | float) for v in self.values]
             return np.array(
-                [float(v) if ok else np.nan for v, ok in zip(self.values, is_number, strict=True)]
+                [
+                    as_float(v) if ok else np.nan
+                    for v, ok in zip(self.values, is_number, strict=True)
+                ]
             )
         return np.full(len(self), np.nan)
 
@@ -155,7 +159,7 @@ def mixed_column(name: str, values: Sequence[Any]) -> Column:
     if kinds == {int} and all(v is None or -(2**63) <= v < 2**63 for v in kept):
         return number_column(name, pa.array(kept, pa.int64()))
     if kinds <= {int, float}:
-        floats = [None if value is None else float(value) for value in kept]
+        floats = [None if value is None else as_float(value) for value in kept]
         return number_column(name, pa.array(floats, pa.float64()))
     return Column(name, "mixed", kept)
 
@@ -230,15 +234,19 @@ def _canonical(column: Column) -> tuple[str, bytes]:
 
 def _text_bytes(values: list[Any]) -> bytes:
     """Length before each text, so that no two columns share their bytes; -1 for null."""
-    parts = []
+    known: dict[Any, bytes] = {}
     for value in values:
-        scalar = parsed_scalar(value)
-        if scalar is None or scalar != scalar:  # null, or NaN, which is read as null
-            parts.append(b"-1;")
-            continue
-        encoded = _as_text(scalar).encode()
-        parts.append(b"%d;%b" % (len(encoded), encoded))
-    return b"".join(parts)
+        if value not in known:
+            known[value] = _one_text(value)
+    return b"".join([known[value] for value in values])
+
+
+def _one_text(value: str | None) -> bytes:
+    scalar = parsed_scalar(value)
+    if scalar is None or scalar != scalar:  # null, or NaN, which is read as null
+        return b"-1;"
+    encoded = _as_text(scalar).encode()
+    return b"%d;%b" % (len(encoded), encoded)
 
 
 def _as_text(value: Any) -> Any:

@@ -55,7 +55,9 @@ def read_columns(path: Path, declared: Declared) -> dict[str, Column]:
         raise ConfigError(f"{path} does not exist: give the path of a CSV, Parquet or NDJSON file")
     try:
         columns = read(path, declared)
-    except (OSError, EOFError, OverflowError, pa.ArrowException, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} cannot be read: {error}: save it as UTF-8") from None
+    except (OSError, EOFError, pa.ArrowException) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     if not columns or not len(next(iter(columns.values()))):
         raise ConfigError(f"{path} holds no rows: a data file needs at least one")

@@ -133,7 +133,7 @@ def test_time_that_goes_backwards_and_gaps(tmp_path: Path) -> None:
     assert audit.time is not None
     assert (audit.time.backward_steps, audit.time.first_backward_row) == (1, 502)
     assert audit.time.gaps[0].seconds == 2 * 86_400 + 600
-    assert "time goes backwards 1 times, first at row 502" in remarks(audit, "occurred_at")
+    assert "goes backwards 1 times, first at row 502" in remarks(audit, "occurred_at")
 
 
 def test_without_times_it_says_so(tmp_path: Path) -> None:
@@ -141,6 +141,11 @@ def test_without_times_it_says_so(tmp_path: Path) -> None:
     assert audit.time is None
     assert "no column occurred_at" in remarks(audit, "")
     assert "per million events" in remarks(audit, "")
+
+
+def test_a_time_column_of_another_name_is_pointed_out(tmp_path: Path) -> None:
+    audit = audited(tmp_path, loans().rename(columns={"occurred_at": "seen_at"}))
+    assert "if column seen_at holds the event times, rename it" in remarks(audit, "")
 
 
 def test_outputs_that_are_missing_are_notes_not_faults(tmp_path: Path) -> None:

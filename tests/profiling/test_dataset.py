@@ -33,7 +33,7 @@ CSV = """event_id,occurred_at,model_version,age,plan,member,score,prediction,lab
 
 def write(folder: Path, name: str, text: str) -> Path:
     path = folder / name
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
     return path
 
 
@@ -142,6 +142,11 @@ def test_nan_is_no_value(tmp_path: Path) -> None:
     assert column.to_list() == [1.0, None]
 
 
+def test_numbers_past_float64_become_infinities(tmp_path: Path) -> None:
+    text = '{"x": 1' + "0" * 400 + '}\n{"x": 2.5}\n'
+    assert read_dataset(write(tmp_path, "x.ndjson", text)).columns["x"].to_list() == [np.inf, 2.5]
+
+
 def test_times_without_offset_are_utc_and_say_so(tmp_path: Path) -> None:
     column = read_dataset(write(tmp_path, "x.csv", "occurred_at\n2026-01-01 05:00\n")).columns[
         "occurred_at"
@@ -167,6 +172,7 @@ def test_truncated_gzip_is_an_error(tmp_path: Path) -> None:
         ("x.csv", "a,\n1,2\n", "a column has no name"),
         ("x.csv", "a,b\n1\n", "x.csv cannot be read: .*Expected 2 columns, got 1"),
         ("x.parquet", "a\n1\n", "x.parquet cannot be read"),
+        ("x.csv", "a,\udce9\n1,2\n", "x.csv cannot be read: .*: save it as UTF-8"),
         ("x.ndjson", '{"a": 1}\n{"a": \n', "x.ndjson, line 2: '{\"a\":' is not JSON"),
         ("x.ndjson", "[1]\n", "x.ndjson, line 1: '\\[1\\]' is not an object"),
         (
