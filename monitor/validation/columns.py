@@ -144,8 +144,8 @@ class ColumnReader:
             categories["prediction"] = read_categories(column)
         faults += column.faults
         for group in _NUMBER_GROUPS:
-            for row, event in enumerate(events):
-                for name, value in (event.get(group) or {}).items():
+            for row in [row for row, event in enumerate(events) if group in event]:
+                for name, value in (events[row][group] or {}).items():
                     if not math.isfinite(value):
                         shown = shown_value(value, self._string_chars)
                         faults.append(Fault(row, f"{group}.{name}", "non_finite", shown))
