@@ -19,7 +19,7 @@ from kafka.errors import KafkaError
 
 from producers.delivery import LABELS_TOPIC, PREDICTIONS_TOPIC, Delivery, connect
 from producers.errors import DeliveryError, InputFileError
-from producers.rows import Batch, read_batches
+from producers.rows import Batch, column_names, read_batches
 from producers.timeline import (
     LABEL,
     LABEL_FIELDS,
@@ -86,19 +86,14 @@ def replay_file(
     """
     columns = columns or Columns()
     columns.check(card)
-    fields = [columns.of(name) for name in (*PREDICTION_FIELDS, *card.features)]
-    optional = [columns.of(name) for name in ("score", "model_version", "label", "observed_at")]
-    try:
-        batches = read_batches(path, fields, optional)
-        first = next(batches, None)
-    except InputFileError as predictions_problem:
-        try:
-            batches = read_batches(path, [columns.of(name) for name in LABEL_FIELDS], ())
-            first = next(batches, None)
-        except InputFileError:
-            raise predictions_problem from None
+    wanted: tuple[str, ...] = (*PREDICTION_FIELDS, *card.features)
+    optional: tuple[str, ...] = ("score", "model_version", "label", "observed_at")
+    present = column_names(path)
+    if columns.of("prediction") not in present and columns.of("label") in present:
+        wanted, optional = LABEL_FIELDS, ()
+    batches = read_batches(path, [*map(columns.of, wanted)], [*map(columns.of, optional)])
     return replay_batches(
-        _with_first(first, batches),
+        batches,
         card,
         bootstrap_servers,
         columns=columns,
@@ -174,12 +169,6 @@ def progress_bar(total: int | None) -> Iterator[Callable[[Progress], None]]:
             )
 
         yield show
-
-
-def _with_first(first: Batch | None, rest: Iterator[Batch]) -> Iterator[Batch]:
-    if first is not None:
-        yield first
-        yield from rest
 
 
 @dataclass(slots=True)

@@ -6,10 +6,11 @@ Never: a whole file in memory, a value guessed: what does not fit is an `InputFi
 file, row and column. Rows count from 1, the header of a CSV file not among them.
 """
 
+import contextlib
 import io
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,7 @@ NO_NUMBER: Final = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "No
 """Texts that stand for "no value" in a column of numbers, booleans or times."""
 _TRUE: Final = frozenset({"true", "True", "TRUE", "1"})
 _FALSE: Final = frozenset({"false", "False", "FALSE", "0"})
+_Columns = dict[str, Any]
 _UTC_US: Final = pa.timestamp("us", tz="UTC")
 
 
@@ -146,99 +148,131 @@ class Batch:
         return text in _TRUE
 
 
+def column_names(path: Path) -> list[str]:
+    """The columns of a file; of NDJSON those of its first row."""
+    return _format(path).names(path)
+
+
 def read_batches(path: Path, columns: Sequence[str], optional: Sequence[str]) -> Iterator[Batch]:
-    """Batches of a file by its name's ending; `optional` columns only where the file has them."""
-    if not path.is_file():
-        raise InputFileError(f"{path} is not a file")
-    ending = next((part for part in reversed(path.suffixes) if part not in (".gz", ".zst")), "")
-    readers = {
-        ".csv": _csv_batches,
-        ".parquet": _parquet_batches,
-        ".ndjson": _ndjson_batches,
-        ".jsonl": _ndjson_batches,
-    }
-    reader = readers.get(ending)
-    if reader is None:
-        raise InputFileError(f"{path} ends in {ending!r}: replay reads {', '.join(readers)}")
-    row = 1
-    for batch in reader(path, columns, optional):
-        yield Batch(str(path), row, batch)
-        row += len(next(iter(batch.values()), ()))
+    """Batches of a file by its name's ending; `optional` columns only where the file has them.
 
-
-def table_batches(table: pa.Table, source: str) -> Iterator[Batch]:
-    """Batches of a table in memory."""
-    row = 1
-    for batch in table.to_batches(max_chunksize=BATCH_ROWS):
-        yield Batch(source, row, dict(zip(batch.schema.names, batch.columns, strict=True)))
-        row += len(batch)
-
-
-_Columns = dict[str, Any]
-
-
-def _present(
-    path: Path, names: Sequence[str], columns: Sequence[str], optional: Sequence[str]
-) -> list[str]:
+    What is wrong with the file as a whole is raised at once, what is wrong with a row on the way.
+    """
+    names = column_names(path)
     missing = [name for name in columns if name not in names]
     if missing:
         raise InputFileError(
             f"{path} has no column {', '.join(map(repr, missing))}: it has {', '.join(names)}. "
             "Map a field to the column that holds it"
         )
-    return [*columns, *(name for name in optional if name in names)]
+    wanted = [*columns, *(name for name in optional if name in names)]
+    return _numbered(str(path), _format(path).read(path, wanted))
 
 
-def _csv_batches(path: Path, columns: Sequence[str], optional: Sequence[str]) -> Iterator[_Columns]:
+def _numbered(source: str, parts: Iterable[_Columns]) -> Iterator[Batch]:
+    row = 1
+    for columns in parts:
+        batch = Batch(source, row, columns)
+        yield batch
+        row += len(batch)
+
+
+def table_batches(table: pa.Table, source: str) -> Iterator[Batch]:
+    """Batches of a table in memory."""
+    parts = table.to_batches(max_chunksize=BATCH_ROWS)
+    return _numbered(source, (dict(zip(p.schema.names, p.columns, strict=True)) for p in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    names: Callable[[Path], list[str]]
+    read: Callable[[Path, list[str]], Iterator[_Columns]]
+
+
+def _format(path: Path) -> _Format:
+    if not path.is_file():
+        raise InputFileError(f"{path} is not a file")
+    ending = next((part for part in reversed(path.suffixes) if part not in (".gz", ".zst")), "")
+    found = _FORMATS.get(ending)
+    if found is None:
+        raise InputFileError(f"{path} ends in {ending!r}: replay reads {', '.join(_FORMATS)}")
+    return found
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
     try:
-        # Row numbers in messages are right only without threads.
-        reading = csv.ReadOptions(block_size=CSV_BLOCK_BYTES, use_threads=False)
-        with csv.open_csv(path, read_options=reading) as head:
-            names = head.schema.names
-        wanted = _present(path, names, columns, optional)
-        converting = csv.ConvertOptions(
-            column_types=dict.fromkeys(wanted, pa.string()),
-            include_columns=wanted,
-            strings_can_be_null=True,
-            null_values=[""],
-            quoted_strings_can_be_null=False,
-        )
-        parsing = csv.ParseOptions(newlines_in_values=True)
-        with csv.open_csv(
-            path, read_options=reading, convert_options=converting, parse_options=parsing
-        ) as file:
-            for block in file:
-                for start in range(0, len(block), BATCH_ROWS):
-                    part = block.slice(start, BATCH_ROWS)
-                    yield dict(zip(wanted, part.columns, strict=True))
+        yield
     except (pa.ArrowInvalid, OSError) as error:
         raise InputFileError(f"{path}: {error}") from None
 
 
-def _parquet_batches(
-    path: Path, columns: Sequence[str], optional: Sequence[str]
-) -> Iterator[_Columns]:
-    try:
-        with parquet.ParquetFile(path) as file:
-            wanted = _present(path, file.schema_arrow.names, columns, optional)
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
-                yield dict(zip(batch.schema.names, batch.columns, strict=True))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputFileError(f"{path}: {error}") from None
+# Row numbers in Arrow's messages are right only without threads.
+_CSV_READING: Final = csv.ReadOptions(block_size=CSV_BLOCK_BYTES, use_threads=False)
 
 
-def _ndjson_batches(
-    path: Path, columns: Sequence[str], optional: Sequence[str]
-) -> Iterator[_Columns]:
-    wanted: list[str] = []
-    with io.BufferedReader(pa.input_stream(str(path))) as file:
-        lines = enumerate(file, start=1)
-        full = ((number, line) for number, line in lines if not line.isspace())
-        while part := list(itertools.islice(full, BATCH_ROWS)):
-            rows = [_object(path, number, line) for number, line in part]
-            if not wanted:
-                wanted = _present(path, list(rows[0]), columns, optional)
-            yield {name: _array([row.get(name) for row in rows]) for name in wanted}
+def _csv_names(path: Path) -> list[str]:
+    with _told(path), csv.open_csv(path, read_options=_CSV_READING) as head:
+        names: list[str] = head.schema.names
+        return names
+
+
+def _csv_batches(path: Path, wanted: list[str]) -> Iterator[_Columns]:
+    converting = csv.ConvertOptions(
+        column_types=dict.fromkeys(wanted, pa.string()),
+        include_columns=wanted,
+        strings_can_be_null=True,
+        null_values=[""],
+        quoted_strings_can_be_null=False,
+    )
+    parsing = csv.ParseOptions(newlines_in_values=True)
+    with (
+        _told(path),
+        csv.open_csv(
+            path, read_options=_CSV_READING, convert_options=converting, parse_options=parsing
+        ) as file,
+    ):
+        for block in file:
+            for start in range(0, len(block), BATCH_ROWS):
+                part = block.slice(start, BATCH_ROWS)
+                yield dict(zip(wanted, part.columns, strict=True))
+
+
+def _parquet_names(path: Path) -> list[str]:
+    with _told(path), parquet.ParquetFile(path) as file:
+        names: list[str] = file.schema_arrow.names
+        return names
+
+
+def _parquet_batches(path: Path, wanted: list[str]) -> Iterator[_Columns]:
+    with _told(path), parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+            yield dict(zip(batch.schema.names, batch.columns, strict=True))
+
+
+def _ndjson_rows(path: Path) -> Iterator[dict[str, Any]]:
+    with _told(path), io.BufferedReader(pa.input_stream(str(path))) as file:
+        for number, line in enumerate(file, start=1):
+            if not line.isspace():
+                yield _object(path, number, line)
+
+
+def _ndjson_names(path: Path) -> list[str]:
+    return list(next(_ndjson_rows(path), {}))
+
+
+def _ndjson_batches(path: Path, wanted: list[str]) -> Iterator[_Columns]:
+    rows = _ndjson_rows(path)
+    while part := list(itertools.islice(rows, BATCH_ROWS)):
+        yield {name: _array([row.get(name) for row in part]) for name in wanted}
+
+
+_FORMATS: Final = {
+    ".csv": _Format(_csv_names, _csv_batches),
+    ".parquet": _Format(_parquet_names, _parquet_batches),
+    ".ndjson": _Format(_ndjson_names, _ndjson_batches),
+    ".jsonl": _Format(_ndjson_names, _ndjson_batches),
+}
 
 
 def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
