@@ -1,5 +1,6 @@
 """`plumbline alerts`: the alert topic for people."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -31,10 +32,9 @@ def tail(
     from monitor.intake.alerts import read_alerts, tail_alerts
 
     settings = current_settings(ctx)
-    if follow:
-        events = tail_alerts(settings, from_beginning=from_beginning)
-    else:
-        events = read_alerts(settings)
+    events: Iterator[AlertEvent] = (
+        tail_alerts(settings, from_beginning=from_beginning) if follow else read_alerts(settings)
+    )
     try:
         for event in events:
             if model is None or event.model == model:

@@ -21,7 +21,8 @@ def sentence(finding: Finding) -> str:
             f"in the reference in {usual:.1%}."
         )
     if finding.alertname == "UnseenCategories":
-        return f"{who}: {m.statistic:.1%} of {m.feature} in {between} are values the reference never had."
+        share = f"{m.statistic:.1%} of {m.feature}"
+        return f"{who}: {share} in {between} are values that the reference never had."
     verb = "differs" if m.verdict == "drift" else "no longer differs enough"
     return (
         f"{who}: {m.feature or 'the joint distribution'} in {between} {verb} from the reference: "

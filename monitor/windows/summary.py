@@ -41,7 +41,8 @@ def summarise(
         codes = pane.codes[row]
         usable = codes != NULL_CODE
         missing = len(codes) - int(np.count_nonzero(usable))
-        sketch, counts = b"", dict[str, int]()
+        sketch = b""
+        counts: Mapping[str, int] = {}
         mean = minimum = maximum = float("nan")
         if isinstance(column, CategoryReference):
             counts = _counts(column, codes[usable])
