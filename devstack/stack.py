@@ -25,8 +25,8 @@ from devstack.kafka import broker as kafka
 from devstack.ports import LOOPBACK, free_ports, is_free
 from devstack.processes import Process
 
-START_TIMEOUT_S = 60.0
-LOCK_TIMEOUT_S = 180.0
+START_TIMEOUT_S = 120.0
+LOCK_TIMEOUT_S = 300.0
 PORT_TIMEOUT_S = 5.0
 POLL_S = 0.05
 LOG_TAIL_CHARS = 2_000

@@ -9,7 +9,8 @@ import os
 from collections.abc import Mapping
 
 from devstack.clickhouse.engine import Connection, Result
-from devstack.clickhouse.statements import Statement, from_infile
+from devstack.clickhouse.insert_text import from_infile
+from devstack.clickhouse.statements import Statement
 
 
 def insert(

@@ -71,7 +71,8 @@ class Sessions:
         if sql.startswith("USE "):
             session.database = session.current = _identifier(sql.removeprefix("USE "))
         else:
-            session.changes.append(sql)
+            # The same again counts once, at its latest place.
+            session.changes = [change for change in session.changes if change != sql] + [sql]
 
     def _take(self, request: Request, account: Account) -> _Session:
         key = (account.user, request.session_id or "")
@@ -113,8 +114,10 @@ def _apply(session: _Session, database: str, settings: Mapping[str, str]) -> Non
     if session.applied:
         for change in session.changes:
             session.connection.run(change, "TSV")
-    session.applied = dict(settings)
+    # Noted only once it has worked: a setting that was refused must not be taken back.
+    session.applied = {}
     session.connection.set(settings)
+    session.applied = dict(settings)
 
 
 def _use(connection: Connection, database: str) -> None:

@@ -169,6 +169,11 @@ def test_sessions(clickhouse: ClickHouse) -> None:
     assert ask("POST", "/?session_id=s1&session_check=1", sql).body == b"1\n"
     assert ask("POST", "/?session_id=s1&max_threads=2", sql).body == b"2\n"
     assert ask("POST", "/?session_id=s1", sql).body == b"1\n"
+    # A request that fails leaves the session as it was.
+    assert ask("POST", "/?session_id=s1&dialect=prql", sql).code == 452
+    assert ask("POST", "/?session_id=s1&nothing=1", sql).code == 115
+    assert ask("POST", "/?session_id=s1&database=nowhere", sql).code == 81
+    assert ask("POST", "/?session_id=s1", sql).body == b"1\n"
     # Another account's session of the same name is another session.
     check = "/?session_id=s1&session_check=1"
     assert ask("POST", check, sql, account=READER).code == 372

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devstack.clickhouse.errors import EngineError, from_engine, mid_stream
-from devstack.clickhouse.statements import from_infile, split_insert, tokens
+from devstack.clickhouse.insert_text import from_infile, split_insert
+from devstack.clickhouse.tokens import tokens
 
 
 @pytest.mark.parametrize(
