@@ -9,29 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from kafka import KafkaConsumer
-from kafka.consumer.fetcher import Fetcher
 from kafka.structs import MemberState
 
 from monitor.broker import client_options
 from monitor.config import KafkaSettings
+from monitor.intake.decoding import Records
 
 CONNECT_TIMEOUT_MS = 5_000
 RECONNECT_MAX_MS = 1_000
 LOOK_S = 0.01
-
-
-class _CompactedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python is untyped
-    """Reads logs that compaction has been over.
-
-    Compaction may empty a transaction marker's batch and keep the empty batch. kafka-python takes
-    the first record of a marker without looking whether there is one and dies of StopIteration;
-    Kafka's own client says of such a batch that it is no abort marker.
-    """
-
-    def _contains_abort_marker(self, batch: Any) -> bool:
-        if batch.is_control_batch and batch.records_count == 0:
-            return False
-        return bool(super()._contains_abort_marker(batch))
 
 
 def connect(kafka: KafkaSettings, **options: Any) -> Any:
@@ -48,7 +34,7 @@ def connect(kafka: KafkaSettings, **options: Any) -> Any:
         reconnect_backoff_max_ms=RECONNECT_MAX_MS,
         **options,
     )
-    consumer._fetcher.PartitionRecords = _CompactedRecords
+    consumer._fetcher.PartitionRecords = Records
     return consumer
 
 

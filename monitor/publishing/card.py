@@ -16,6 +16,7 @@ from monitor.errors import BrokerError, ConfigError
 from schemas.model import ModelCard
 
 WAIT_S = 10.0
+CONNECT_TIMEOUT_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def publish_card(settings: Settings, card: ModelCard) -> PublishedCard:
             request_timeout_ms=5_000,
             delivery_timeout_ms=int(WAIT_S * 1_000),
             max_block_ms=int(WAIT_S * 1_000),
-            bootstrap_timeout_ms=5_000,
+            bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
         )
         try:
             sent = producer.send(

@@ -6,18 +6,16 @@ from typing import Any
 
 import pytest
 from kafka.admin import KafkaAdminClient
-from kafka.record.default_records import DefaultRecordBatch
-from kafka.record.memory_records import MemoryRecords
-from kafka.structs import TopicPartition
 
 from devstack import StackInfo
 from devstack.ports import free_ports
 from monitor.broker import client_options
 from monitor.config import Settings
 from monitor.errors import BrokerError, ConfigError
-from monitor.intake.consumer import _CompactedRecords
+from monitor.intake import consumer
 from monitor.intake.follower import CardFollower, TopicFollower
 from monitor.intake.topics import ensure_topics
+from monitor.publishing import card as card_module
 from monitor.publishing import transaction
 from monitor.publishing.card import publish_card
 from monitor.publishing.outgoing import Outgoing
@@ -154,24 +152,6 @@ def test_a_compacted_transactional_log_is_read_to_its_end(settings: Settings) ->
     until(compacted, write, timeout_s=60)
 
 
-def test_a_marker_that_compaction_emptied_is_no_abort() -> None:
-    """Such a batch stops kafka-python itself; Kafka's own client skips it."""
-    control_and_transactional = 0x30
-    batch = bytearray(DefaultRecordBatch.HEADER_STRUCT.size)
-    DefaultRecordBatch.HEADER_STRUCT.pack_into(
-        *(batch, 0, 7, len(batch) - 12, 0, 2, 0, control_and_transactional, 0, -1, -1, 5, 1, -1, 0)
-    )
-    part = _CompactedRecords(
-        0,
-        TopicPartition("plumbline.state", 0),
-        MemoryRecords(bytes(batch)),
-        check_crcs=False,
-        isolation_level=1,
-    )
-    assert part.take() == []
-    assert part.next_fetch_offset == 8
-
-
 @pytest.mark.integration
 def test_a_missing_topic_is_named(stack: StackInfo) -> None:
     settings = fresh_settings(stack.kafka_bootstrap)
@@ -179,7 +159,9 @@ def test_a_missing_topic_is_named(stack: StackInfo) -> None:
         CardFollower(settings.kafka)
 
 
-def test_a_broker_that_is_away_is_a_retryable_error() -> None:
+def test_a_broker_that_is_away_is_a_retryable_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "CONNECT_TIMEOUT_MS", 300)
+    monkeypatch.setattr(card_module, "CONNECT_TIMEOUT_MS", 300)
     settings = fresh_settings(f"127.0.0.1:{free_ports(1)[0]}")
     with pytest.raises(BrokerError, match=r"reading .*\.models at Kafka 127"):
         CardFollower(settings.kafka)

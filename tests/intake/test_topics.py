@@ -10,6 +10,7 @@ from devstack.ports import free_ports
 from monitor.broker import client_options
 from monitor.config import Settings
 from monitor.errors import BrokerError
+from monitor.intake import topics as topics_module
 from monitor.intake.topics import TopicProblem, check_topics, ensure_topics, topic_specs
 from tests.intake.brokers import fresh_settings
 
@@ -71,7 +72,8 @@ def test_wrong_topics_are_named_with_their_fix(stack: StackInfo) -> None:
     ]
 
 
-def test_a_broker_that_is_away_is_a_retryable_error() -> None:
+def test_a_broker_that_is_away_is_a_retryable_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics_module, "CONNECT_TIMEOUT_MS", 300)
     settings = fresh_settings(f"127.0.0.1:{free_ports(1)[0]}")
     with pytest.raises(BrokerError, match="creating topics at Kafka 127"):
         ensure_topics(settings)
