@@ -5,6 +5,7 @@ ClickHouse's code and name. Never: a value formatted into SQL, a password in a m
 without bound.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
@@ -64,6 +65,10 @@ _TRANSIENT: Final = frozenset(
     }
 )
 """Codes that pass by themselves."""
+
+# Both log a page of traceback for each failed call, which is raised as a StorageError anyway.
+for _chatty in ("clickhouse_connect", "urllib3.connectionpool"):
+    logging.getLogger(_chatty).setLevel(logging.CRITICAL)
 
 
 class Connection:

@@ -20,7 +20,7 @@ from tests.storage.samples import HOSTILE_TEXTS, predictions
 PASSWORD = "correct-horse-battery"
 
 
-def test_a_server_that_is_not_there_can_be_tried_again() -> None:
+def test_a_server_that_is_not_there_can_be_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     [port] = free_ports(1)
     connection = Connection(ClickHouseSettings(port=port, password=SecretStr(PASSWORD)))
     with pytest.raises(StorageError, match=rf"127\.0\.0\.1:{port} could not query") as raised:
@@ -29,6 +29,7 @@ def test_a_server_that_is_not_there_can_be_tried_again() -> None:
     assert (raised.value.code, raised.value.name) == (0, "")
     with pytest.raises(StorageError):
         connection.wait_until_ready(timeout_s=0.3)
+    assert caplog.text == ""
 
 
 @pytest.mark.integration
