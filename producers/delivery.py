@@ -26,8 +26,8 @@ KNOCK_TIMEOUT_S: Final = 2.0
 
 Header = tuple[str, bytes]
 
-# Measured (bench/producer.py): lz4 costs no more than no compression and saves four fifths of the
-# bytes; zstd saves little more and costs more. Large batches halve the cost of a record.
+# Measured (bench/producer.py): lz4 leaves 36 % of the bytes for 0.6 us an event, zstd 23 % for
+# 3.9 us. Large batches halve the cost of a record.
 _DEFAULTS: Final[dict[str, Any]] = {
     "acks": "all",
     "enable_idempotence": True,

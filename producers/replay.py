@@ -19,7 +19,8 @@ from kafka.errors import KafkaError
 
 from producers.delivery import LABELS_TOPIC, PREDICTIONS_TOPIC, Delivery, connect
 from producers.errors import DeliveryError, InputFileError
-from producers.rows import Batch, column_names, read_batches
+from producers.formats import column_names, read_batches
+from producers.rows import Batch
 from producers.timeline import (
     LABEL,
     LABEL_FIELDS,
