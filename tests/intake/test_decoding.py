@@ -15,7 +15,7 @@ from monitor.intake.decoding import Records
 
 PARTITION = TopicPartition("plumbline.predictions", 3)
 Row = tuple[int, int, bytes | None, bytes | None, list[tuple[str, bytes]]]
-CODECS = [0, 1, 3]  # none, gzip, lz4
+CODECS = [0, 1, 2, 3, 4]  # none, gzip, snappy, lz4, zstd
 
 
 def batch(rows: list[Row], *, base: int = 0, codec: int = 0) -> bytes:
