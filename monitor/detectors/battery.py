@@ -4,20 +4,21 @@ In: a profile, the card's settings; then codes, window by window and event by ev
 measurements. Never: a time, a topic, an alert; and never more false alarms than the budget.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from monitor.detectors.budget import Share, false_alarms_per_event, split
 from monitor.detectors.calibration import MIN_BLOCKS
+from monitor.detectors.joint_tests import JointTests
+from monitor.detectors.rest import Rests, column_array
+from monitor.detectors.river_detectors import RiverWatch, identity
 from monitor.detectors.scores import ALTERNATIVES, ScoreTables
 from monitor.detectors.sequential import MEMORY, Sequential, SequentialAlarm
-from monitor.detectors.thresholds import sequential_thresholds
+from monitor.detectors.thresholds import sequential_thresholds, words
 from monitor.detectors.window_tests import WindowTests
 from monitor.errors import StateError
-from monitor.events import Int64
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.codes import Codes
 from monitor.sketches.profile import Profile
@@ -34,6 +35,17 @@ class ScaleNote:
     """Independent observations that a window is worth."""
     threshold: float
     smallest_visible: float
+    """The smallest effect that can raise an alert; 1: none can."""
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventNote:
+    """What one column's event-by-event detector can see, or why it is off."""
+
+    column: str
+    test: str
+    on: bool
     words: str
 
 
@@ -47,45 +59,63 @@ class Battery:
     monitoring
         The card's settings: scales, budget, floor, sequential detectors.
 
-    `observe` takes every event once, in order and in chunks that end at or before a pane's end;
-    `test` takes each closed window. A column whose sequential detector fired rests until a window
-    of the smallest scale is cleared.
+    `observe` takes every event once, in order, in chunks that end at or before a pane's end, and
+    before `test` of the windows that end there. A detector that fired rests until
+    `monitoring.confirmations` looks in a row at the smallest windows are clear, none of which
+    began before its alarm; until then those windows do not count as cleared.
 
-    **Cost**: see docs/detectors.md; memory about 400 kB a number column, reference included.
+    **Cost**: see docs/detectors.md.
     """
 
     def __init__(self, profile: Profile, monitoring: Monitoring) -> None:
         self._profile = profile
         self._monitoring = monitoring
-        columns = profile.columns
         self.per_event = false_alarms_per_event(monitoring, profile.events_per_day)
-        tables = ScoreTables.of(columns)
-        usable = [s for s in monitoring.scales if self._blocks(s) >= MIN_BLOCKS]
-        windows = len(columns) * len(usable)
-        sequential = len(columns) * len(ALTERNATIVES) if monitoring.sequential else 0
-        shares = split(
-            self.per_event, {"sequential": sequential, "windows": windows, "rates": 2 * windows}
-        )
+        """Expected false firings per event over everything that runs."""
+        usable = [scale for scale in monitoring.scales if self._blocks(scale) >= MIN_BLOCKS]
         self._scales = tuple(usable or monitoring.scales[:1])
+        smallest, columns = self._scales[0], len(profile.columns)
+        shares = split(
+            self.per_event,
+            {
+                "sequential": columns if monitoring.sequential and usable else 0,
+                "river": len(monitoring.detectors),
+                "windows": columns * len(usable),
+                "rates": 2 * columns * len(usable),
+                "joint": len(usable),
+                "pairs": len(usable[:1]),
+            },
+        )
+        tables = ScoreTables.of(profile.columns)
+        self._limits, sequential = sequential_thresholds(
+            profile, tables, shares["sequential"], slowest=smallest
+        )
+        self.spent: Mapping[str, Share] = {**shares, "sequential": sequential}
+        """How the budget is split over the families of tests."""
         self._windows = {
             scale: WindowTests(profile, scale, monitoring.effect_floor, shares)
             for scale in monitoring.scales
         }
-        self._limits, sequential_share = sequential_thresholds(
-            profile, tables, shares["sequential"], slowest=min(usable, default=0)
-        )
-        self.spent: Mapping[str, Share] = {**shares, "sequential": sequential_share}
-        """How the budget is split over the families of tests."""
+        self._joint = {
+            scale: JointTests(
+                profile, scale, monitoring.effect_floor, shares, pairs=scale == smallest
+            )
+            for scale in usable
+        }
         self._sequential = Sequential(
-            columns,
+            profile.columns,
             tables,
             self._limits,
+            effects=profile.calibration.sequential_effect,
             floor=monitoring.effect_floor,
-            memory=min(MEMORY, max(self._scales)),
+            scale=smallest,
+            confirmations=monitoring.confirmations,
+            memory=self.memory_events,
         )
-
-        self._rows = {name: row for row, name in enumerate(profile.names)}
-        self._clear_looks: Int64 = np.zeros(len(columns), dtype=np.int64)
+        self._river = RiverWatch(
+            profile, monitoring, shares["river"], scale=smallest, half=self.memory_events // 2
+        )
+        self._events = 0
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -100,96 +130,138 @@ class Battery:
     def test(self, scale: int, codes: Codes) -> list[Measurement]:
         """All window tests of one closed window, uint16[F, scale], oldest event first."""
         measurements = self._windows[scale].test(codes)
-        if scale != self._scales[0] or not self._sequential.resting.any():
-            return measurements
-        return self._after_alarms(measurements)
+        if scale == self._scales[0]:
+            for rests in (self._sequential.rests, self._river.rests):
+                if rests.resting.any():
+                    measurements = self._after_alarms(rests, measurements)
+        if scale in self._joint:
+            measurements += self._joint[scale].test(codes, measurements)
+        return measurements
 
     def observe(self, codes: Codes) -> list[tuple[int, Measurement]]:
         """Sequential alarms of consecutive events uint16[F, n]: (index in the chunk, claim)."""
-        return [(alarm.index, self._claim(alarm)) for alarm in self._sequential.observe(codes)]
+        recent = self._sequential.recent
+        claims = [(alarm.index, self._claim(alarm)) for alarm in self._sequential.observe(codes)]
+        for index, row, name, effect, n in self._river.observe(codes, recent):
+            reason = f"{name} alarmed; the last events are {effect:.2f} from the reference"
+            claim = self._sequential_claim("river", row, 0.0, effect, n, reason, {})
+            claims.append((index, claim))
+        self._events += codes.shape[1]
+        return sorted(claims, key=lambda claim: claim[0])
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs beside the last `memory_events` events."""
-        sequential = self._sequential
         return {
-            "sums": sequential.sums.copy(),
-            "resting": sequential.resting.astype(np.int64),
-            "waiting": sequential.waiting.copy(),
-            "since_alarm": sequential.since_alarm.copy(),
-            "clear_looks": self._clear_looks.copy(),
+            "events": self._events,
+            "sums": self._sequential.sums.copy(),
+            "waiting": self._sequential.waiting.copy(),
+            "rests": self._sequential.rests.state(),
+            "river_rests": self._river.rests.state(),
         }
 
     def restore(self, state: Mapping[str, Any], recent: Codes) -> None:
         """Continue where `state` was taken; `recent` uint16[F, m] are the last events before it."""
         columns = len(self._profile.columns)
-        shapes = dict.fromkeys(self.state(), (columns,)) | {"sums": (len(ALTERNATIVES), columns)}
-        arrays: dict[str, Int64] = {}
-        for name, shape in shapes.items():
-            found = np.asarray(state.get(name), dtype=np.int64) if name in state else None
-            if found is None or found.shape != shape:
-                raise StateError(
-                    f"detector state {name} does not fit this profile of {columns} columns: "
-                    "drop the state of the model version and start its windows anew"
-                )
-            arrays[name] = found.copy()
-        if recent.shape[0] != columns:
-            raise StateError(f"recent events have {recent.shape[0]} columns, not {columns}")
-        self._sequential.sums = arrays["sums"]
-        self._sequential.resting = arrays["resting"].astype(np.bool_)
-        self._sequential.waiting = arrays["waiting"]
-        self._sequential.since_alarm = arrays["since_alarm"]
-        self._clear_looks = arrays["clear_looks"]
-        self._sequential.recent = recent[:, max(recent.shape[1] - self.memory_events, 0) :].copy()
+        events = int(state.get("events", -1))
+        if events < 0 or recent.shape[0] != columns:
+            raise StateError(
+                f"saved detector state of {events} events and {recent.shape[0]} columns does not "
+                f"fit a profile of {columns} columns: start the windows of the version anew"
+            )
+        if recent.shape[1] < min(events, self.memory_events):
+            raise StateError(
+                f"{recent.shape[1]} recent events were kept, {self.memory_events} are needed: "
+                "start the windows of the version anew"
+            )
+        recent = recent[:, max(recent.shape[1] - self.memory_events, 0) :].copy()
+        self._sequential.sums = column_array(state, "sums", (len(ALTERNATIVES), columns))
+        self._sequential.waiting = column_array(state, "waiting", (columns,))
+        self._sequential.rests.restore(state.get("rests", {}))
+        self._sequential.recent = recent
+        self._river.rests.restore(state.get("river_rests", {}))
+        self._river.restore(events, recent)
+        self._events = events
 
     def explain(self) -> list[ScaleNote]:
-        """What windows of each size can see, column by column."""
+        """What the windows of each size can see, column by column."""
         return [
             ScaleNote(*note)
             for scale in self._monitoring.scales
             for note in self._windows[scale].columns()
         ]
 
-    def _after_alarms(self, measurements: list[Measurement]) -> list[Measurement]:
-        """Let no window clear an alarm that it began before; rearm columns that are clear."""
-        early = self._sequential.resting & (self._sequential.since_alarm < self._scales[0])
-        held = {name for name, row in self._rows.items() if early[row]}
-        measurements = [
-            replace(m, cleared=False) if m.cleared and m.feature in held else m
-            for m in measurements
-        ]
-        for name, row in self._rows.items():
-            if self._sequential.resting[row]:
-                clear = all(m.cleared for m in measurements if m.feature == name)
-                self._clear_looks[row] = self._clear_looks[row] + 1 if clear else 0
-                if self._clear_looks[row] >= self._monitoring.confirmations:
-                    self._clear_looks[row] = 0
-                    self._sequential.rearm(row)
-        return measurements
+    def explain_events(self) -> list[EventNote]:
+        """What the sequential detectors can see, and which are off and why."""
+        notes = []
+        for row, name in enumerate(self._profile.names):
+            on, text = words(self._profile, self._limits, row, self._scales[0])
+            if not self._monitoring.sequential:
+                text = f"the card switches the sequential detectors of {name} off"
+            notes.append(EventNote(name, "cusum", on, text))
+        for detector in self._monitoring.detectors:
+            off = self._river.why_off(detector)
+            text = f"River's {identity(detector)} is " + (f"off: {off}" if off else "on")
+            notes.append(EventNote(detector.feature, "river", not off, text))
+        return notes
 
     def _blocks(self, scale: int) -> int:
         place = self._profile.calibration.place_of(scale)
         return int(self._profile.calibration.blocks[place]) if place >= 0 else 0
 
+    def _after_alarms(self, rests: Rests, measurements: list[Measurement]) -> list[Measurement]:
+        """Let no window clear an alarm that it began before; wake who is clear."""
+        held = rests.held()
+        measurements = [
+            replace(m, cleared=False) if m.cleared and m.feature in held else m
+            for m in measurements
+        ]
+        cleared: dict[str, bool] = {}
+        for m in measurements:
+            cleared[m.feature] = cleared.get(m.feature, True) and m.cleared
+        for place in rests.look(cleared):
+            if rests is self._sequential.rests:
+                self._sequential.rearm(place)
+        return measurements
+
     def _claim(self, alarm: SequentialAlarm) -> Measurement:
-        column = self._profile.columns[alarm.column]
+        name = self._profile.names[alarm.column]
+        return self._sequential_claim(
+            "missing_rate" if alarm.missing else "cusum",
+            alarm.column,
+            alarm.statistic,
+            alarm.effect,
+            alarm.n_cur,
+            f"{name} has moved ({alarm.alternative}) over the last {alarm.since} events: "
+            f"evidence {alarm.statistic:.1f} nats, {alarm.threshold:.1f} needed",
+            {"since_events": float(alarm.since), "threshold_nats": alarm.threshold},
+        )
+
+    def _sequential_claim(
+        self,
+        check: str,
+        row: int,
+        statistic: float,
+        effect: float,
+        n_cur: int,
+        reason: str,
+        values: Mapping[str, float],
+    ) -> Measurement:
+        column, floor = self._profile.columns[row], self._monitoring.effect_floor
         return Measurement(
-            check="missing_rate" if alarm.missing else "cusum",
+            check=check,
             feature=column.name,
             scale=0,
             verdict=Verdict.DRIFT,
-            statistic=alarm.statistic,
-            effect=alarm.effect,
-            threshold=self._monitoring.effect_floor,
-            p_value=float(np.exp(-alarm.statistic)),
+            statistic=statistic,
+            effect=effect,
+            threshold=floor,
+            p_value=math.exp(-statistic),
             n_ref=column.n,
-            n_cur=alarm.n_cur,
-            n_effective=float(alarm.n_cur),
-            smallest_visible=self._monitoring.effect_floor,
+            n_cur=n_cur,
+            n_effective=float(n_cur),
+            smallest_visible=floor,
             cleared=False,
             immediate=True,
-            reason=(
-                f"{column.name} has moved ({alarm.alternative}) over the last {alarm.since} "
-                f"events: evidence {alarm.statistic:.1f} nats, {alarm.threshold:.1f} needed"
-            ),
-            values={"since_events": float(alarm.since), "threshold_nats": alarm.threshold},
+            reason=reason,
+            values=values,
         )

@@ -12,6 +12,7 @@ from schemas.model import Monitoring
 DAYS = 30.0
 SHARES = {
     "sequential": 0.65,
+    "river": 0.10,
     "windows": 0.22,
     "rates": 0.06,
     "joint": 0.03,
@@ -60,11 +61,11 @@ class Share:
 def split(per_event: float, tests: dict[str, int]) -> dict[str, Share]:
     """Split the budget; the share of a family without tests goes to the others in proportion.
 
-    >>> shares = split(1e-6, {"sequential": 10, "windows": 30, "rates": 0, "joint": 0, "pairs": 0})
+    >>> shares = split(1e-6, {"sequential": 10, "windows": 30})
     >>> round(sum(share.false_alarms_per_event for share in shares.values()), 12)
     1e-06
     """
-    active = sum(weight for family, weight in SHARES.items() if tests.get(family, 0))
+    active = sum(weight for family, weight in SHARES.items() if tests.get(family, 0)) or 1.0
     return {
         family: Share(
             family=family,

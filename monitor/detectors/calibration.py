@@ -5,16 +5,26 @@ Never: the live stream; what is normal is learnt from the reference alone.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
-from scipy.special import kolmogi
 
+from monitor.detectors.blocks import (
+    KS_MEAN,
+    block_distances,
+    block_ratios,
+    block_starts,
+    category_effect,
+    ks_effect,
+    rate_effect,
+    two_sample_size,
+)
+from monitor.detectors.correlation import MAX_COLUMNS, RankTables
 from monitor.detectors.dependence import dependence
-from monitor.detectors.ks import CdfTables, ks_distances, sorted_rows
+from monitor.detectors.ks import CdfTables
+from monitor.detectors.river_detectors import alarms_on_reference, identity
 from monitor.detectors.scores import ALTERNATIVES, NATS, ScoreTables
 from monitor.detectors.total_variation import CategoryTest
-from monitor.events import Bool, Float64, Int64
+from monitor.events import Float64, Int64
 from monitor.sketches.calibration import Calibration
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import NULL_CODE, Codes
@@ -23,15 +33,13 @@ from schemas.model import Monitoring
 
 MIN_BLOCKS = 5
 """Disjoint blocks of a size without which windows of that size cannot be judged."""
-KS_MEAN = 0.8687
-"""Mean of Kolmogorov's law of sqrt(n) D."""
-KS_VARIATION = 0.3
-"""Its standard deviation over its mean."""
+
+Reference = NumberReference | CategoryReference
 
 
 def calibrate(
     codes: Codes,
-    references: Sequence[NumberReference | CategoryReference],
+    references: Sequence[Reference],
     monitoring: Monitoring,
     *,
     time_ordered: bool,
@@ -61,67 +69,127 @@ def calibrate(
 
     Kish (1965), Survey Sampling; Rao and Scott (1981), JASA 76.
     """
-    columns, n = codes.shape
+    n = codes.shape[1]
     scales = np.array(monitoring.scales, dtype=np.int64)
-    shape = (columns, scales.size)
-    effect, certainty, freedom = (np.full(shape, np.nan) for _ in range(3))
-    missing, missing_certainty, unseen, unseen_certainty = (
-        np.full(shape, np.nan) for _ in range(4)
-    )
-    counts = [_all_rows(reference, codes[row]) for row, reference in enumerate(references)]
-    numeric = [row for row, r in enumerate(references) if isinstance(r, NumberReference)]
-    tables = CdfTables.join([_cumulative(counts[row]) for row in numeric])
-    for s, scale in enumerate(scales.tolist()):
-        if n // scale < MIN_BLOCKS:
-            continue
-        starts = _starts(n, scale)
-        distances = _block_distances(codes[numeric], tables, starts, scale)
-        for at, row in enumerate(numeric):
-            effect[row, s], certainty[row, s] = _ks_effect(distances[at], scale, n)
-        for row, reference in enumerate(references):
-            if isinstance(reference, CategoryReference):
-                effect[row, s], certainty[row, s], freedom[row, s] = _category_effect(
-                    codes[row], replace(reference, counts=counts[row]), starts, scale
-                )
-            other = len(reference.names) if isinstance(reference, CategoryReference) else NULL_CODE
-            missing[row, s], missing_certainty[row, s] = _rate_effect(
-                codes[row] == NULL_CODE, starts, scale
-            )
-            unseen[row, s], unseen_certainty[row, s] = (
-                _rate_effect(codes[row] == other, starts, scale)
-                if other != NULL_CODE
-                else (np.nan, np.nan)
-            )
-    sequential = _sequential(codes, references)
-    pairs = np.full((scales.size, columns, columns), np.nan)
+    by_scale = _Scales(codes, references, scales.size)
+    for place, scale in enumerate(scales.tolist()):
+        if n // scale >= MIN_BLOCKS:
+            by_scale.measure(place, scale)
     if not time_ordered:
-        measured = ~np.isnan(effect)
-        effect[measured] = missing[measured] = 1.0
-        certainty[measured] = missing_certainty[measured] = np.inf
+        by_scale.forget_order()
+    effect, error, peak = _sequential(codes, references, time_ordered=time_ordered)
+    alarms = [alarms_on_reference(d, references, codes) for d in monitoring.detectors]
     return Calibration(
         scales=scales,
         blocks=n // scales,
-        design_effect=effect,
-        certainty=certainty,
-        freedom=freedom,
-        missing_effect=missing,
-        missing_certainty=missing_certainty,
-        unseen_effect=unseen,
-        unseen_certainty=unseen_certainty,
-        sequential_effect=sequential[0],
-        sequential_error=sequential[1],
-        sequential_peak=sequential[2],
-        pair_mean=pairs,
-        pair_spread=pairs.copy(),
-        joint_mean=np.full(scales.size, np.nan),
-        joint_spread=np.full(scales.size, np.nan),
-        river_alarms=np.zeros(0, dtype=np.int64),
-        river_names=(),
+        design_effect=by_scale.effect,
+        certainty=by_scale.certainty,
+        freedom=by_scale.freedom,
+        missing_effect=by_scale.missing,
+        missing_certainty=by_scale.missing_certainty,
+        unseen_effect=by_scale.unseen,
+        unseen_certainty=by_scale.unseen_certainty,
+        sequential_effect=effect,
+        sequential_error=error,
+        sequential_peak=peak,
+        pair_mean=by_scale.pair_mean,
+        pair_spread=by_scale.pair_spread,
+        joint_mean=by_scale.joint_mean,
+        joint_spread=by_scale.joint_spread,
+        river_alarms=np.array(alarms, dtype=np.int64),
+        river_names=tuple(identity(detector) for detector in monitoring.detectors),
         time_ordered=time_ordered,
     )
 
 
-def _all_rows(reference: NumberReference | CategoryReference, codes: Codes) -> Int64:
+class _Scales:
+    """Design effects by column and scale, NaN where a scale has too few blocks."""
+
+    def __init__(self, codes: Codes, references: Sequence[Reference], scales: int) -> None:
+        self._codes = codes
+        self._references = references
+        self._numeric = [
+            row for row, column in enumerate(references) if isinstance(column, NumberReference)
+        ]
+        self._numbers = [column for column in references if isinstance(column, NumberReference)]
+        self._tables = CdfTables.join(
+            [_cumulative(_all_rows(references[row], codes[row])) for row in self._numeric]
+        )
+        columns = len(references)
+        shape = (columns, scales)
+        self.effect, self.certainty, self.freedom = (np.full(shape, np.nan) for _ in range(3))
+        self.missing, self.missing_certainty = np.full(shape, np.nan), np.full(shape, np.nan)
+        self.unseen, self.unseen_certainty = np.full(shape, np.nan), np.full(shape, np.nan)
+        self.pair_mean = np.full((scales, columns, columns), np.nan)
+        self.pair_spread = self.pair_mean.copy()
+        self.joint_mean, self.joint_spread = np.full(scales, np.nan), np.full(scales, np.nan)
+
+    def measure(self, place: int, scale: int) -> None:
+        """Measure everything at one scale."""
+        codes, n = self._codes, self._codes.shape[1]
+        starts = block_starts(n, scale)
+        standardised = np.zeros((len(self._references), starts.size))
+        distances = block_distances(codes[self._numeric], self._tables, starts, scale)
+        for row, found in zip(self._numeric, distances, strict=True):
+            effect, self.certainty[row, place] = ks_effect(found, scale, n)
+            self.effect[row, place] = effect
+            standardised[row] = found * np.sqrt(two_sample_size(n, scale) / effect) / KS_MEAN
+        for row, reference in enumerate(self._references):
+            missing = rate_effect(codes[row] == NULL_CODE, starts, scale)
+            self.missing[row, place], self.missing_certainty[row, place] = missing
+            if isinstance(reference, CategoryReference):
+                ratios = self._category(row, reference, starts, place, scale)
+                standardised[row] = np.sqrt(ratios)
+        joint = standardised.mean(axis=0)
+        self.joint_mean[place], self.joint_spread[place] = joint.mean(), joint.std(ddof=1)
+        self._pairs(starts, place, scale)
+
+    def forget_order(self) -> None:
+        """Take rows as independent: the order of this reference means nothing."""
+        for effect, certainty in (
+            (self.effect, self.certainty),
+            (self.missing, self.missing_certainty),
+            (self.unseen, self.unseen_certainty),
+        ):
+            known = ~np.isnan(effect)
+            effect[known], certainty[known] = 1.0, np.inf
+
+    def _category(
+        self, row: int, reference: CategoryReference, starts: Int64, place: int, scale: int
+    ) -> Float64:
+        codes = self._codes[row]
+        test = CategoryTest.of(reference, scale)
+        ratios = block_ratios(codes, test, starts, scale)
+        found = category_effect(ratios, test, codes.size // scale)
+        self.effect[row, place], self.certainty[row, place], self.freedom[row, place] = found
+        other = codes == len(reference.names)
+        self.unseen[row, place], self.unseen_certainty[row, place] = rate_effect(
+            other, starts, scale
+        )
+        return ratios / found[0]
+
+    def _pairs(self, starts: Int64, place: int, scale: int) -> None:
+        if not 2 <= len(self._numbers) <= MAX_COLUMNS:
+            return
+        tables = RankTables.of(self._numbers)
+        found = np.stack(
+            [
+                tables.correlations(self._codes[self._numeric, a : a + scale])
+                for a in starts.tolist()
+            ]
+        )
+        known = ~np.isnan(found)
+        seen = known.sum(axis=0)
+        enough = seen >= max(starts.size // 2, 2)
+        total = np.where(known, found, 0.0).sum(axis=0)
+        mean = np.where(enough, total / np.maximum(seen, 1), np.nan)
+        squares = (np.where(known, found - mean, 0.0) ** 2).sum(axis=0)
+        grid = np.ix_([place], self._numeric, self._numeric)
+        self.pair_mean[grid] = mean
+        self.pair_spread[grid] = np.sqrt(squares / np.maximum(seen - 1, 1))
+
+
+def _all_rows(reference: Reference, codes: Codes) -> Int64:
     """How many of all rows have each code: a sample of them is in the reference."""
     slots = reference.slots
     return np.bincount(np.minimum(codes, slots), minlength=slots + 1)[:slots].astype(np.int64)
@@ -132,74 +200,17 @@ def _cumulative(counts: Int64) -> Float64:
     return np.append(0, np.cumsum(counts)) / max(int(counts.sum()), 1)
 
 
-def _starts(n: int, scale: int) -> Int64:
-    """First rows of the blocks: overlapping by three quarters, as the looks do."""
-    return np.arange(0, n - scale + 1, scale // 4, dtype=np.int64)
-
-
-def _block_distances(codes: Codes, tables: CdfTables, starts: Int64, scale: int) -> Float64:
-    """float64[F, blocks]: KS distance of each block from the rest of the reference."""
-    n = codes.shape[1]
-    distances = np.zeros((codes.shape[0], starts.size))
-    for at, start in enumerate(starts.tolist()):
-        rows = sorted_rows(codes[:, start : start + scale])
-        distances[:, at] = ks_distances(rows, tables)[0] * n / (n - scale)
-    return distances
-
-
-def _ks_effect(distances: Float64, scale: int, n: int) -> tuple[float, float]:
-    """Design effect of one column at one scale, and its degrees of freedom."""
-    size = 1.0 / (1.0 / scale + 1.0 / (n - scale))
-    mean = distances.mean()
-    blocks = n // scale
-    usual = (mean * np.sqrt(size) / KS_MEAN) ** 2
-    worst = (distances.max() * np.sqrt(size) / kolmogi(1.0 - 0.5 ** (1.0 / blocks))) ** 2
-    variation = max(KS_VARIATION, distances.std() / mean if mean > 0 else 0.0)
-    return max(1.0, usual, worst), blocks / (2.0 * variation**2)
-
-
-def _category_effect(
-    codes: Codes, reference: CategoryReference, starts: Int64, scale: int
-) -> tuple[float, float, float]:
-    """Design effect of chi-squared, its certainty, and Satterthwaite's degrees of freedom."""
-    test = CategoryTest.of(reference, scale)
-    n = codes.size
-    if test.freedom == 0:
-        return 1.0, np.inf, 1.0
-    # The block is inside the reference here: (q - all) n / (n - W) is its distance from the rest.
-    part = (n / (n - scale)) ** 2 * (1 / scale + 1 / n) / (1 / scale + 1 / (n - scale))
-    ratios = part * np.array(
-        [test.chi_squared(test.count(codes[a : a + scale])) for a in starts.tolist()]
-    )
-    mean, variance = ratios.mean(), ratios.var()
-    blocks = n // scale
-    freedom = float(np.clip(2 * mean**2 / max(variance, 1e-12), 1.0, test.freedom))
-    return max(1.0, float(mean)), blocks * freedom, freedom
-
-
-def _rate_effect(hit: Bool, starts: Int64, scale: int) -> tuple[float, float]:
-    """Design effect of a rate from the spread of the blocks' rates."""
-    n = hit.size
-    rate = hit.mean()
-    if rate in (0.0, 1.0):
-        return 1.0, np.inf
-    total: Float64 = np.append(0.0, np.cumsum(hit))
-    rates = (total[starts + scale] - total[starts]) / scale * n / (n - scale)
-    independent = rate * (1 - rate) * (1 / scale + 1 / (n - scale))
-    centre = rate * n / (n - scale)
-    return max(1.0, float(((rates - centre) ** 2).mean() / independent)), float(n // scale)
-
-
 def _sequential(
-    codes: Codes, references: Sequence[NumberReference | CategoryReference]
+    codes: Codes, references: Sequence[Reference], *, time_ordered: bool
 ) -> tuple[Float64, Float64, Float64]:
     """Dependence of every score of every column: effect, its error, the sum's peak."""
-    columns = codes.shape[0]
-    shape = (columns, len(ALTERNATIVES))
+    shape = (codes.shape[0], len(ALTERNATIVES))
     effect, error, peak = np.ones(shape), np.zeros(shape), np.zeros(shape)
+    if not time_ordered:
+        return effect, error, peak
     tables = ScoreTables.of(references)
-    for row in range(columns):
-        for k in range(len(ALTERNATIVES)):
+    for row in range(shape[0]):
+        for k in range(shape[1]):
             found = dependence(tables.of_column(row, k, codes[row]) / NATS)
             effect[row, k], error[row, k], peak[row, k] = found.effect, found.error, found.peak
     return effect, error, peak

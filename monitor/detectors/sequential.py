@@ -1,7 +1,7 @@
 """Sequential alarms: the CUSUMs with their thresholds, change points and the effect floor.
 
 In: codes of consecutive events. Out: alarms, each at its event, with the size of the change since
-the change point. Never: a second alarm of a column before `rearm`.
+the change point. Never: a second alarm of a column while it rests.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.detectors.ks import CdfTables, ks_distances
+from monitor.detectors.distance import distance
 from monitor.detectors.mixture_cusum import MixtureCusum
+from monitor.detectors.rest import Rests
 from monitor.detectors.scores import ALTERNATIVES, NATS, ScoreTables
 from monitor.events import Bool, Float64, Int64
 from monitor.sketches.category import CategoryReference
@@ -21,6 +22,8 @@ MEMORY = 4_096
 """Most events that are kept to measure a change; an older change point counts as this old."""
 MISSING_EVENTS = 50
 """A missing rate is measured over at least so many events."""
+NOISE = 0.8687
+"""Mean of sqrt(n) D without drift."""
 RECHECK = 8
 """A sum above its threshold with too small a change is looked at again after 1/8 more events."""
 
@@ -55,19 +58,31 @@ class Sequential:
         The columns.
     thresholds
         float64[F, K] in nats; infinite: that alternative is off.
+    effects
+        float64[F, K]: design effects of the scores.
     floor
-        The change since the change point must exceed this to be an alarm.
+        The change since the change point must exceed this, and what chance adds, to be an alarm.
+    scale, confirmations
+        Size of the windows, and cleared looks in a row, that end the rest after an alarm.
     memory
         Events kept to measure a change.
 
-    **Blind to** changes below the floor, and to everything a column does between its alarm and
-    `rearm`.
+    **Blind to** changes below the floor, and to everything a column does while it rests.
 
     **Cost**: about 1 us an event for ten columns; memory 2 bytes a column and kept event.
 
     >>> column = NumberReference.from_values("x", np.arange(1_000.0))
     >>> tables = ScoreTables.of([column])
-    >>> watch = Sequential([column], tables, np.full((1, len(ALTERNATIVES)), 15.0), floor=0.1)
+    >>> heights = np.full((1, len(ALTERNATIVES)), 15.0)
+    >>> watch = Sequential(
+    ...     [column],
+    ...     tables,
+    ...     heights,
+    ...     effects=np.ones_like(heights),
+    ...     floor=0.1,
+    ...     scale=1_000,
+    ...     confirmations=2,
+    ... )
     >>> alarm, = watch.observe(column.codes(np.full(40, 900.0))[None, :])
     >>> alarm.index, alarm.alternative, alarm.since
     (18, 'up 1', 19)
@@ -79,23 +94,25 @@ class Sequential:
         tables: ScoreTables,
         thresholds: Float64,
         *,
+        effects: Float64,
         floor: float,
+        scale: int,
+        confirmations: int,
         memory: int = MEMORY,
     ) -> None:
         self._references = tuple(references)
         self._tables = tables
         self._cusum = MixtureCusum(tables)
         self._floor = floor
+        self._effects = effects
         finite = np.where(np.isfinite(thresholds), thresholds, 1e12)
         self._limits: Int64 = np.ceil(finite * NATS).astype(np.int64).T[:, :, None].copy()
         self._memory = memory
         columns = len(self._references)
         self.recent: Codes = np.zeros((columns, 0), dtype=np.uint16)
         """uint16[F, at most memory]: the last events."""
-        self.resting = np.zeros(columns, dtype=np.bool_)
-        """True from a column's alarm until `rearm`."""
-        self.since_alarm: Int64 = np.zeros(columns, dtype=np.int64)
-        """Events since a resting column's alarm."""
+        names = [reference.name for reference in self._references]
+        self.rests = Rests(names, scale=scale, confirmations=confirmations)
         self.waiting: Int64 = np.zeros(columns, dtype=np.int64)
         """Events until a sum above its threshold is looked at again."""
 
@@ -110,10 +127,8 @@ class Sequential:
 
     def rearm(self, column: int) -> None:
         """Start a column again from nothing."""
-        if self.resting[column]:
-            self.resting[column] = False
-            self.waiting[column] = 0
-            self._cusum.sums[:, column] = 0
+        self.waiting[column] = 0
+        self._cusum.sums[:, column] = 0
 
     def observe(self, codes: Codes) -> list[SequentialAlarm]:
         """Take in events uint16[F, n]; alarms in the order of events, then columns."""
@@ -121,18 +136,18 @@ class Sequential:
         if n == 0 or codes.shape[0] == 0:
             return []
         path = self._cusum.observe(codes)
+        self.rests.pass_events(n)
         over = path >= self._limits
         alarms: list[SequentialAlarm] = []
         if over.any():
             known = np.concatenate((self.recent, codes), axis=1)
-            high = over.any(axis=0) & ~self.resting[:, None]
+            high = over.any(axis=0) & ~self.rests.resting[:, None]
             for column in np.flatnonzero(high.any(axis=1)):
                 alarm = self._judge(int(column), high[column], path[:, column], known)
                 if alarm is not None:
                     alarms.append(alarm)
-                    self.since_alarm[column] = -1 - alarm.index
+                    self.rests.begin(int(column), events_ago=n - 1 - alarm.index)
         self.waiting = np.maximum(self.waiting - n, 0)
-        self.since_alarm = np.minimum(self.since_alarm + n, 1 << 40)
         self._remember(codes)
         alarms.sort(key=lambda alarm: (alarm.index, alarm.column))
         return alarms
@@ -158,8 +173,7 @@ class Sequential:
             since = self._since(column, k, past)
             measured = max(since, MISSING_EVENTS) if ALTERNATIVES[k].missing else since
             effect, n_cur = self._effect(column, k, past[-measured:])
-            if effect > self._floor:
-                self.resting[column] = True
+            if effect > self._floor + self._doubt(column, k, n_cur):
                 return SequentialAlarm(
                     index=place,
                     column=column,
@@ -181,15 +195,18 @@ class Sequential:
         backwards = np.cumsum(scores[::-1])
         return int(np.argmax(backwards)) + 1
 
+    def _doubt(self, column: int, k: int, n_cur: int) -> float:
+        """What chance adds to a distance of so few values, at most the floor itself.
+
+        Without it a lasting trifle would be measured again and again until one stretch exceeds
+        the floor by luck.
+        """
+        noise = NOISE * float(np.sqrt(self._effects[column, k] / max(n_cur, 1)))
+        return min(noise, self._floor)
+
     def _effect(self, column: int, k: int, codes: Codes) -> tuple[float, int]:
         reference = self._references[column]
-        present = codes[codes != NULL_CODE]
-        if ALTERNATIVES[k].missing:
-            return 1.0 - present.size / codes.size - reference.missing_rate, codes.size
-        if present.size == 0:
-            return 0.0, 0
-        if isinstance(reference, NumberReference):
-            d, _ = ks_distances(np.sort(present)[None, :], CdfTables.of([reference]))
-            return float(d[0]), present.size
-        shares = np.bincount(present, minlength=reference.slots) / present.size
-        return float(np.abs(shares - reference.counts / reference.n).sum() / 2), present.size
+        if not ALTERNATIVES[k].missing:
+            return distance(reference, codes)
+        missing = np.count_nonzero(codes == NULL_CODE) / codes.size
+        return float(missing - reference.missing_rate), int(codes.size)

@@ -7,6 +7,7 @@ judge counts looks in a row.
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from scipy.special import fdtri
 
 from monitor.detectors.budget import Share
 from monitor.detectors.calibration import MIN_BLOCKS
@@ -51,6 +52,7 @@ class WindowTests:
         )
         if place < 0:
             self._reason = f"the profile was not calibrated for windows of {scale} events"
+        self._time_ordered = calibration.time_ordered
         self._columns = profile.columns
         self._numbers = [
             (row, column)
@@ -105,25 +107,36 @@ class WindowTests:
         for row, column in enumerate(self._columns):
             n, threshold = self._worth(row)
             visible = max(threshold, self._floor)
-            if self._reason:
-                words = f"cannot tell: {self._reason}"
-            elif threshold >= 1.0:
-                words = (
-                    f"cannot tell: {self.scale} events of {column.name} are worth {n:.1f} "
-                    "independent ones, too few to show any shift"
+            off = self._reason
+            if not off and threshold >= 1.0:
+                off = (
+                    f"{self.scale} events of {column.name} are worth {n:.1f} independent ones, "
+                    "too few to show any shift"
                 )
-            else:
-                words = (
+            text = f"cannot tell: {off}"
+            if not off:
+                text = (
                     f"{self.scale} events of {column.name} are worth {n:.0f} independent ones; "
                     f"the smallest shift they show is {visible:.2f}"
                 )
-            yield column.name, self.scale, n, threshold, visible, words
+                if not self._time_ordered:
+                    text += " (the reference has no time order: rows are taken as independent)"
+            yield column.name, self.scale, n, threshold, visible, text
 
     def _worth(self, row: int) -> tuple[float, float]:
         at = slice(row, row + 1)
         n = effective_size(
             np.array([float(self.scale)]), self._n_rows[at], self._n_ref[at], self._effect[at]
         )
+        for category_row, _, test in self._categories:
+            if category_row == row:
+                freedom, certainty = (
+                    float(self._freedom[row]),
+                    float(min(self._certainty[row], 1e6)),
+                )
+                # Pearson's chi-squared is at least 4 n TV^2: the shift of two halves shows first.
+                ratio = float(fdtri(freedom, certainty, 1.0 - self._alpha))
+                return float(n[0]), float(min(np.sqrt(ratio * test.freedom / n[0]) / 2, 1.0))
         threshold = ks_thresholds(np.array([self._alpha]), n, self._certainty[at])
         return float(n[0]), float(threshold[0])
 

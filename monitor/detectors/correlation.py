@@ -1,0 +1,118 @@
+"""Breaks in how number columns move together: the cheap multivariate check.
+
+In: ranks of the values of one window. Out: the rank correlations of all pairs, and how far the
+most broken one is from the reference. Never: a model of the columns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from scipy.special import stdtr
+
+from monitor.events import Float64, Int64
+from monitor.sketches.codes import Codes
+from monitor.sketches.number import NumberReference
+
+MAX_COLUMNS = 50
+"""More number columns than this are not paired: 1,225 pairs are checked at most."""
+LIMIT = 0.999
+LIVELY = 0.25
+"""A column that varies less in a window than this share of its variance in the reference (long
+constant, mostly missing) tells nothing of its pairs there."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankTables:
+    """Centred mid-ranks of every slot, float32 and flat, with 0 for "no value" at each row's end.
+
+    >>> column = NumberReference.from_values("x", np.arange(100.0))
+    >>> tables = RankTables.of([column, column])
+    >>> up = column.codes(np.arange(100.0))
+    >>> float(np.tanh(tables.correlations(np.stack([up, up[::-1]]))[0, 1]).round(2))
+    -1.0
+    """
+
+    flat: np.ndarray[tuple[int], np.dtype[np.float32]]
+    offsets: Int64
+    last: Codes
+    variances: Float64
+    """float64[F]: variance of the ranks in the reference."""
+
+    @classmethod
+    def of(cls, columns: Sequence[NumberReference]) -> Self:
+        """Tables of the columns, in their order."""
+        tables, variances = [], []
+        for column in columns:
+            cdf = column.cdf
+            tables.append(np.append((cdf[:-1] + cdf[1:]) / 2 - 0.5, 0.0).astype(np.float32))
+            variances.append(float((np.diff(cdf) * tables[-1][:-1].astype(np.float64) ** 2).sum()))
+        sizes = np.array([table.size for table in tables], dtype=np.int64)
+        return cls(
+            flat=np.concatenate(tables) if tables else np.zeros(0, np.float32),
+            offsets=(np.cumsum(sizes) - sizes)[:, None],
+            last=(sizes - 1).astype(np.uint16)[:, None],
+            variances=np.array(variances),
+        )
+
+    def correlations(self, codes: Codes) -> Float64:
+        """Fisher-transformed rank correlations float64[F, F] of uint16[F, W].
+
+        A missing value counts as a middle one. NaN where a column of the pair hardly varies.
+        """
+        ranks = self.flat.take(np.minimum(codes, self.last) + self.offsets)
+        ranks -= ranks.mean(axis=1, keepdims=True)
+        products = (ranks @ ranks.T).astype(np.float64)
+        power = np.diag(products)
+        lively = power >= np.maximum(LIVELY * self.variances * codes.shape[1], 1e-9)
+        size = np.where(lively, np.sqrt(np.maximum(power, 1e-9)), np.nan)
+        fisher: Float64 = np.arctanh(np.clip(products / np.outer(size, size), -LIMIT, LIMIT))
+        return fisher
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelationBreak:
+    """The pair whose correlation is hardest to explain by the reference's blocks."""
+
+    first: int
+    second: int
+    correlation: float
+    usual: float
+    effect: float
+    """Their difference."""
+    p_value: float
+    """Two-sided, of this pair alone."""
+
+
+def strongest_break(
+    found: Float64, mean: Float64, spread: Float64, blocks: int, scale: int
+) -> CorrelationBreak:
+    """The most significant pair of `found` (float64[F, F]), by Student's t over the blocks.
+
+    `mean` and `spread` are over the reference's disjoint blocks; a spread below that of
+    independent rows is raised to it.
+
+    **Blind to** dependence that ranks do not show, and to three columns that only together break.
+
+    **Cost**: about 0.2 us an event for ten columns.
+
+    >>> mean = np.zeros((2, 2)); spread = np.full((2, 2), 0.05)
+    >>> pair = strongest_break(np.full((2, 2), 0.5), mean, spread, 20, 1_000)
+    >>> pair.first, pair.second, round(pair.effect, 2), pair.p_value < 1e-6
+    (0, 1, 0.46, True)
+    """
+    least = 1.0 / np.sqrt(max(scale - 3, 1))
+    t = np.abs(found - mean) / (np.maximum(spread, least) * np.sqrt(1.0 + 1.0 / blocks))
+    t[np.tril_indices_from(t)] = -1.0
+    t[~np.isfinite(t)] = -1.0
+    first, second = divmod(int(np.argmax(t)), t.shape[1])
+    now, usual = float(np.tanh(found[first, second])), float(np.tanh(mean[first, second]))
+    return CorrelationBreak(
+        first=first,
+        second=second,
+        correlation=now,
+        usual=usual,
+        effect=abs(now - usual),
+        p_value=float(2.0 * stdtr(blocks - 1, -max(float(t[first, second]), 0.0))),
+    )
