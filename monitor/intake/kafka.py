@@ -1,6 +1,6 @@
 """Kafka as a source: partitions by group membership, records as kafka-python gives them.
 
-In: predictions, labels and commands, co-partitioned, so that one member owns all of a model. Out:
+In: co-partitioned topics, so that one member owns all of a model. Out:
 micro-batches, positions, the membership to commit under. Never: committing, nor an exception for
 what passes by itself (broker away, coordinator moved): `poll` returns nothing and `problem` says
 why.
@@ -12,7 +12,8 @@ Order of a rebalance, as the worker sees it:
    Both run on the client's thread while the caller of `poll` waits in it, so that nothing else of
    the worker runs; they must not call this source except for `positions` and `membership`.
 2. `on_assigned(starts)`: on the thread of `poll`, before any record of these partitions. Replace
-   all state. If it raises, `poll` raises, and the next `poll` calls it again.
+   all state; return the offsets to read from: `starts`, the committed ones, or earlier ones where
+   the state is older. If it raises, `poll` raises, and the next `poll` calls it again.
 """
 
 import logging
@@ -57,7 +58,8 @@ class KafkaSource:
         self,
         settings: Settings,
         *,
-        on_assigned: Callable[[Mapping[Partition, int]], None],
+        topics: Sequence[str],
+        on_assigned: Callable[[Mapping[Partition, int]], Mapping[Partition, int]],
         on_revoked: Callable[[], None],
         on_lost: Callable[[], None],
         session_timeout_ms: int = SESSION_TIMEOUT_MS,
@@ -67,8 +69,7 @@ class KafkaSource:
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._on_lost = on_lost
-        topics = settings.kafka.topics
-        self._topics = (topics.predictions, topics.labels, topics.commands)
+        self._topics = tuple(topics)
         self._session_timeout_ms = session_timeout_ms
         self._max_poll_interval_ms = max_poll_interval_ms
         self._consumer: Any = None
@@ -226,10 +227,10 @@ class KafkaSource:
     def _restore(self, partitions: tuple[TopicPartition, ...]) -> None:
         self._co_partitioned()
         starts = self._starts(partitions)
-        self._on_assigned(starts)
+        begin = dict(self._on_assigned(starts))
         for partition in partitions:
-            self._consumer.seek(partition, starts[partition])
-        self._positions = dict(starts)
+            self._consumer.seek(partition, begin[partition])
+        self._positions = begin
         self._awaiting = None
         self._problem = ""
         if not self._paused:

@@ -9,15 +9,21 @@ from monitor.intake.kafka import KafkaSource
 
 
 class Member:
-    """A source, the calls it made (`calls`) and the records it handed out (`records`)."""
+    """A source, the calls it made (`calls`) and the records it handed out (`records`).
+
+    It reads from `steps_back` offsets before the committed ones.
+    """
 
     def __init__(self, settings: Settings, **timing: int) -> None:
         self.calls: list[str] = []
         self.starts: dict[Partition, int] = {}
         self.at_revocation: dict[Partition, int] = {}
         self.records: list[Record] = []
+        self.steps_back = 0
+        topics = settings.kafka.topics
         self.source = KafkaSource(
             settings,
+            topics=(topics.predictions, topics.labels, topics.commands),
             on_assigned=self._assigned,
             on_revoked=self._revoked,
             on_lost=self._lost,
@@ -33,9 +39,10 @@ class Member:
             found.setdefault((record.topic, record.partition), []).append(record.offset)
         return found
 
-    def _assigned(self, starts: Mapping[Partition, int]) -> None:
+    def _assigned(self, starts: Mapping[Partition, int]) -> Mapping[Partition, int]:
         self.calls.append("assigned")
         self.starts = dict(starts)
+        return {partition: max(0, start - self.steps_back) for partition, start in starts.items()}
 
     def _revoked(self) -> None:
         self.calls.append("revoked")

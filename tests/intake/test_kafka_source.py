@@ -1,8 +1,11 @@
 """The Kafka source on the real broker: order, positions, rebalances, zombies."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from devstack import StackInfo
+from monitor.broker import Partition
 from monitor.config import Settings
 from monitor.errors import ConfigError, FencedError, StorageError
 from monitor.intake.topics import ensure_topics
@@ -69,6 +72,14 @@ def test_records_start_where_the_group_committed(settings: Settings) -> None:
     second = Member(settings)
     until(lambda: len(second.records) == 30, second.step)
     assert second.offsets() == {(settings.kafka.topics.predictions, 3): list(range(20, 50))}
+    # State may be older than the offsets: then the source is told to begin earlier.
+    second.steps_back = 5
+    second.records.clear()
+    second.source.rejoin()
+    until(lambda: len(second.records) == 50, second.step)
+    found = {partition: offsets for (_, partition), offsets in second.offsets().items()}
+    late = list(range(45, 50))
+    assert found == {0: late, 1: late, 2: late, 3: list(range(15, 50))}
     second.source.close()
     publisher.close()
 
@@ -117,10 +128,11 @@ def test_a_restore_that_failed_is_asked_for_again(settings: Settings) -> None:
     member = Member(settings)
     outcomes = [StorageError("ClickHouse is away", retryable=True), None]
 
-    def restore(starts: object) -> None:
+    def restore(starts: Mapping[Partition, int]) -> Mapping[Partition, int]:
         outcome = outcomes.pop(0)
         if outcome is not None:
             raise outcome
+        return starts
 
     member.source._on_assigned = restore
     with pytest.raises(StorageError):

@@ -45,6 +45,7 @@ class Relay:
         self.publisher = KafkaPublisher(settings.kafka, settings.worker.slot)
         self.source = KafkaSource(
             settings,
+            topics=(self.topics.predictions, self.topics.labels, self.topics.commands),
             on_assigned=self.restore,
             on_revoked=self.commit,
             on_lost=self.drop,
@@ -93,13 +94,13 @@ class Relay:
         self.publisher.commit([*self.outgoing, *states], offsets, membership)
         self.outgoing = []
 
-    def restore(self, starts: Mapping[Partition, int]) -> None:
+    def restore(self, starts: Mapping[Partition, int]) -> Mapping[Partition, int]:
         self.drop()
         mine = {
             number: at for (topic, number), at in starts.items() if topic == self.topics.predictions
         }
         if not mine:
-            return
+            return starts
         follower = TopicFollower(self.settings.kafka, self.topics.state, list(mine))
         saved: dict[int, list[Any]] = {}
         for record in follower.read_all():
@@ -110,6 +111,7 @@ class Relay:
             if offset != start:
                 raise StateError(f"state of {partition} is at {offset}, the group at {start}")
             self.state[partition] = (count, digest)
+        return starts
 
     def drop(self) -> None:
         self.state, self.outgoing = {}, []
