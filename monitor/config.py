@@ -94,6 +94,8 @@ class WorkerSettings(_Section):
     """Name of this worker's slot: group instance id and transactional id; unique in the group."""
     commit_interval_ms: Annotated[int, Field(ge=50, le=60_000)] = 1_000
     commit_events: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    snapshot_interval_ms: Annotated[int, Field(ge=50, le=3_600_000)] = 30_000
+    """How often the state is written; after a crash the events since then are taken again."""
     poll_records: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     tick_interval_ms: Annotated[int, Field(ge=50, le=60_000)] = 1_000
     duplicate_memory: Annotated[int, Field(ge=0, le=1_000_000)] = 100_000

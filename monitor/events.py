@@ -121,6 +121,10 @@ class Validated:
     labels: tuple[LabelColumns, ...]
     rejected: tuple[RejectedRecord, ...]
 
+    def __len__(self) -> int:
+        """Records in all three."""
+        return sum(map(len, self.predictions)) + sum(map(len, self.labels)) + len(self.rejected)
+
 
 @dataclass(frozen=True, slots=True)
 class PaneSummary:

@@ -7,6 +7,7 @@ alert moves and rejections for Kafka, at each commit. The worker and the backtes
 pipeline with another source, store and publisher. Never: a thread, a poll, a sleep.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,9 +32,10 @@ from monitor.events import (
 from monitor.findings import Finding, Measurement, Span, kind_of
 from monitor.judging.judge import Judge, Policy
 from monitor.publishing.alert_event import alert_records
-from monitor.publishing.outgoing import Publisher
+from monitor.publishing.outgoing import Outgoing, Publisher
 from monitor.publishing.rejection import rejection_records
 from monitor.roster import Roster, VersionKey, VersionMonitor
+from monitor.state import ModelState, Saved, StateBook
 from monitor.storage.store import Store, StoreBatch, StoredUntil
 from monitor.telemetry import Telemetry
 from monitor.validation.validator import Validator
@@ -52,17 +54,21 @@ STEPS = (
     "seen",
 )
 
+log = logging.getLogger(__name__)
+
 _AT_ONCE = Policy(confirmations=1)
 
 
-@dataclass(slots=True)
-class _LastSeen:
-    """The newest event of a model, for the tick."""
+_Watched = VersionMonitor | Measurement | None
+"""The monitor of a version, what is wrong with it, or None: only to be stored."""
 
-    at_s: float
-    version: VersionKey
-    span: Span
-    silent: bool = False
+
+@dataclass(frozen=True, slots=True)
+class _Commit:
+    """What is to be published at once; the same at every try."""
+
+    records: list[Outgoing]
+    offsets: dict[Partition, int]
 
 
 @dataclass(slots=True)
@@ -75,8 +81,10 @@ class _Work:
     panes: list[PaneSummary] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     moves: list[AlertMove] = field(default_factory=list)
+    moves_again: list[AlertMove] = field(default_factory=list)
+    """Moves published before a restart, whose rows a crash may have cut off."""
     events: int = 0
-    committing: bool = False
+    commit: _Commit | None = None
     rows_stored: bool = False
     published: bool = False
 
@@ -111,16 +119,29 @@ class Pipeline:
         self._unregistered_limit = unregistered_limit
         self._work = _Work()
         self._stored: tuple[StoredUntil, ...] = ()
-        self._last_seen: dict[str, _LastSeen] = {}
-        self._untested: dict[VersionKey, Finding] = {}
+        self._models: dict[str, ModelState] = {}
+        self._last_seen_s: dict[str, float] = {}
+        self._book = StateBook(topics.state)
+        self._changed: set[str] = set()
+        """Models that have had events since the last snapshot."""
+        self._silent_until: dict[Partition, int] = {}
+        """Offsets up to which records only bring the state up to date."""
 
     def on_card(self, card: ModelCard) -> None:
         """A model version is registered, or its card has changed."""
         self._validator.set_card(card)
         if not self._roster.put(card):
             return
-        raised = self._untested.pop((card.model, card.model_version), None)
-        if raised is not None:
+        self._registered(card)
+
+    def _registered(self, card: ModelCard) -> None:
+        """Take back what was raised about a version before this card came."""
+        state = self._models.get(card.model)
+        version = (card.model, card.model_version)
+        raised = state.untested.get(version) if state is not None else None
+        if state is not None and raised is not None:
+            del state.untested[version]
+            self._changed.add(card.model)
             measurement = replace(
                 registration("unregistered", trouble=False, reason="the version has a card now"),
                 check=raised.measurement.check,
@@ -132,8 +153,166 @@ class Pipeline:
 
         Raises StorageError before anything has changed, where a profile cannot be asked for.
         """
+        if not self._silent_until:
+            self._take(*self._prepared(records))
+            return
+        again = [record for record in records if self._was_committed(record)]
+        new = [record for record in records if not self._was_committed(record)]
+        prepared = [self._prepared(part) for part in (again, new)]
+        work, self._work = self._work, _Work()
+        self._take(*prepared[0])
+        work.moves_again += self._work.moves
+        self._work = work
+        self._take(*prepared[1])
+
+    def on_tick(self) -> None:
+        """What only the clock can see: a model whose events have stopped."""
+        now_s = self._clock.monotonic_s()
+        for model, state in self._models.items():
+            monitor = self._roster.active().get((model, state.last_version))
+            if monitor is None or state.silent or state.last_span is None:
+                continue
+            silent_minutes = (now_s - self._last_seen_s[model]) / 60
+            if silent_minutes > monitor.allowed_silence_minutes:
+                state.silent = True
+                self._changed.add(model)
+                measurement = stopped(silent_minutes, monitor.allowed_silence_minutes)
+                version = (model, state.last_version)
+                self._judged(
+                    [_finding(version, state.last_span, measurement, clock=True)], _AT_ONCE
+                )
+
+    @property
+    def pending_events(self) -> int:
+        """Records taken since the last commit."""
+        return self._work.events
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a commit would change anything."""
+        work = self._work
+        return work.events > 0 or bool(work.moves or work.moves_again or self._changed)
+
+    @property
+    def commit_pending(self) -> bool:
+        """Whether a commit has begun and must be finished before the next batch."""
+        return self._work.commit is not None
+
+    def commit(
+        self, offsets: Mapping[Partition, int], membership: Membership, *, snapshot: bool = False
+    ) -> None:
+        """Make the work since the last commit last; `offsets` are the next ones to read.
+
+        1. The rows to ClickHouse, idempotently: their key ends in topic, partition, offset.
+        2. One Kafka transaction: alert moves, rejections, state (with `snapshot`), offsets.
+        3. The rows of the alert moves just published.
+
+        Raises StorageError (from 1 and 3) and BrokerError (from 2): call again before the next
+        batch, it goes on where it stopped. Raises FencedError (from 2): nothing was published;
+        `restore` and begin again from the committed offsets.
+        """
+        work = self._work
+        if work.commit is None:
+            work.commit = self._commit_of(work, offsets, snapshot=snapshot)
+        if not work.rows_stored:
+            with self._telemetry.timed("storage"):
+                self._store.store(work.batch().after(*self._stored))  # 1
+            work.rows_stored = True
+        if not work.published:
+            with self._telemetry.timed("publishing"):
+                self._publisher.commit(work.commit.records, work.commit.offsets, membership)  # 2
+            self._telemetry.emitted("publishing", len(work.commit.records))
+            work.published = True
+        moves = work.moves_again + work.moves
+        if moves:
+            with self._telemetry.timed("storage"):
+                self._store.store_alerts(moves)  # 3
+        self._telemetry.firing_alerts.set(self._judge.firing())
+        self._work = _Work()
+
+    def restore(
+        self,
+        stored: Sequence[StoredUntil],
+        committed: Mapping[Partition, int],
+        saved: Mapping[int, Saved],
+    ) -> dict[Partition, int]:
+        """Begin again with other partitions; gives the offsets from which to read.
+
+        `stored` says which rows exist, `committed` are the group's offsets, `saved` the state of
+        each predictions partition. Reading begins where the state stands; up to the committed
+        offset the events only bring it up to date. Raises StateError, StorageError.
+        """
+        self.forget()
+        self._stored = tuple(stored)
+        begin = dict(committed)
+        for number, entries in saved.items():
+            partition = (self._topics.predictions, number)
+            at = self._book.offset_of(entries)
+            if at is None or partition not in committed:
+                continue
+            if at > committed[partition]:
+                log.error(
+                    "the state of partition %d is of offset %d, the group stands at %d: its "
+                    "offsets were set back; windows start anew",
+                    number,
+                    at,
+                    committed[partition],
+                )
+                continue
+            self._models |= self._book.restore(number, entries, self._roster, self._judge)
+            begin[partition] = at
+            self._silent_until[partition] = committed[partition]
+        now_s = self._clock.monotonic_s()
+        self._last_seen_s = dict.fromkeys(self._models, now_s)
+        for card in [*self._roster.cards().values()]:
+            self._registered(card)
+        return begin
+
+    def forget(self) -> None:
+        """Drop uncommitted work, all windows and alerts: the partitions are not ours now."""
+        self._work = _Work()
+        self._stored = ()
+        self._silent_until.clear()
+        self._roster.forget()
+        self._judge.forget()
+        self._book.forget()
+        self._models.clear()
+        self._last_seen_s.clear()
+        self._changed.clear()
+
+    def _commit_of(
+        self, work: "_Work", offsets: Mapping[Partition, int], *, snapshot: bool
+    ) -> "_Commit":
+        reached = self._silent_until
+        self._silent_until = {p: n for p, n in reached.items() if offsets.get(p, n) < n}
+        records = [
+            *alert_records(work.moves, self._topics),
+            *rejection_records(work.rejected, self._topics.rejections),
+        ]
+        if snapshot and not self._silent_until:
+            records += self._snapshot(offsets)
+        return _Commit(records, {p: max(n, reached.get(p, 0)) for p, n in offsets.items()})
+
+    def _snapshot(self, offsets: Mapping[Partition, int]) -> list[Outgoing]:
+        records: list[Outgoing] = []
+        partitions = set()
+        for model in sorted(self._changed):
+            state = self._models[model]
+            partitions.add(state.partition)
+            records += self._book.model_records(model, state, self._roster, self._judge)
+        for number in sorted(partitions):
+            records.append(self._book.at(number, offsets[self._topics.predictions, number]))
+        self._changed.clear()
+        return records
+
+    def _was_committed(self, record: Record) -> bool:
+        return record.offset < self._silent_until.get((record.topic, record.partition), 0)
+
+    def _prepared(self, records: Sequence[Record]) -> tuple[Validated, list[_Watched]]:
         validated = self._validated(records)
-        watched = [self._watched(columns) for columns in validated.predictions]
+        return validated, [self._watched(columns) for columns in validated.predictions]
+
+    def _take(self, validated: Validated, watched: list[_Watched]) -> None:
         marked = [self._marked(columns) for columns in validated.predictions]
         for columns, monitor in zip(marked, watched, strict=True):
             if isinstance(monitor, VersionMonitor):
@@ -145,76 +324,7 @@ class Pipeline:
         self._work.predictions += marked
         self._work.labels += validated.labels
         self._work.rejected += validated.rejected
-        self._work.events += len(records)
-
-    def on_tick(self) -> None:
-        """What only the clock can see: a model whose events have stopped."""
-        now_s = self._clock.monotonic_s()
-        for seen in self._last_seen.values():
-            monitor = self._roster.active().get(seen.version)
-            if monitor is None or seen.silent:
-                continue
-            silent_minutes = (now_s - seen.at_s) / 60
-            if silent_minutes > monitor.allowed_silence_minutes:
-                seen.silent = True
-                measurement = stopped(silent_minutes, monitor.allowed_silence_minutes)
-                self._judged([_finding(seen.version, seen.span, measurement, clock=True)], _AT_ONCE)
-
-    @property
-    def pending_events(self) -> int:
-        """Records taken since the last commit."""
-        return self._work.events
-
-    @property
-    def has_work(self) -> bool:
-        """Whether a commit would change anything."""
-        return self._work.events > 0 or bool(self._work.moves or self._work.findings)
-
-    @property
-    def commit_pending(self) -> bool:
-        """Whether a commit has begun and must be finished before the next batch."""
-        return self._work.committing
-
-    def commit(self, offsets: Mapping[Partition, int], membership: Membership) -> None:
-        """Make the work since the last commit last; `offsets` are the next ones to read.
-
-        1. The rows to ClickHouse, idempotently: their key ends in topic, partition, offset.
-        2. One Kafka transaction: alert moves, rejections, consumed offsets.
-        3. The rows of the alert moves just published.
-
-        Raises StorageError (from 1 and 3) and BrokerError (from 2): call again before the next
-        batch, it goes on where it stopped. Raises FencedError (from 2): nothing was published;
-        `restore` and begin again from the committed offsets.
-        """
-        work = self._work
-        work.committing = True
-        if not work.rows_stored:
-            with self._telemetry.timed("storage"):
-                self._store.store(work.batch().after(*self._stored))  # 1
-            work.rows_stored = True
-        if not work.published:
-            records = [
-                *alert_records(work.moves, self._topics),
-                *rejection_records(work.rejected, self._topics.rejections),
-            ]
-            with self._telemetry.timed("publishing"):
-                self._publisher.commit(records, offsets, membership)  # 2
-            self._telemetry.emitted("publishing", len(records))
-            work.published = True
-        if work.moves:
-            with self._telemetry.timed("storage"):
-                self._store.store_alerts(work.moves)  # 3
-        self._telemetry.firing_alerts.set(self._judge.firing())
-        self._work = _Work()
-
-    def restore(self, stored: Sequence[StoredUntil]) -> None:
-        """Begin again: forget uncommitted work and all windows; `stored` says which rows exist."""
-        self._stored = tuple(stored)
-        self._work = _Work()
-        self._roster.forget()
-        self._judge.forget()
-        self._last_seen.clear()
-        self._untested.clear()
+        self._work.events += len(validated)
 
     def _validated(self, records: Sequence[Record]) -> Validated:
         self._telemetry.received("validation", len(records))
@@ -228,8 +338,7 @@ class Pipeline:
         self._telemetry.emitted("validation", len(records) - len(validated.rejected))
         return validated
 
-    def _watched(self, columns: PredictionColumns) -> VersionMonitor | Measurement | None:
-        """The monitor of a version, what is wrong with it, or None: only to be stored."""
+    def _watched(self, columns: PredictionColumns) -> _Watched:
         model, version = columns.model, columns.model_version
         if not columns.registered:
             reason = (
@@ -237,7 +346,8 @@ class Pipeline:
                 "run `plumbline register`"
             )
             return registration("unregistered", trouble=True, reason=reason)
-        if (model, version) in self._untested:
+        state = self._models.get(model)
+        if state is not None and (model, version) in state.untested:
             return None
         try:
             return self._roster.monitor(model, version)
@@ -247,29 +357,31 @@ class Pipeline:
     def _untestable(self, columns: PredictionColumns, trouble: Measurement) -> list[Finding]:
         """Raised once for a version, not for every event."""
         version = (columns.model, columns.model_version)
-        if version in self._untested:
+        untested = self._models[columns.model].untested
+        if version in untested:
             return []
-        if len(self._untested) >= self._unregistered_limit:
+        if sum(len(state.untested) for state in self._models.values()) >= self._unregistered_limit:
             self._telemetry.dropped("tests", "unregistered_limit", len(columns))
             return []
-        finding = self._untested[version] = _finding(version, _span(columns), trouble)
+        finding = untested[version] = _finding(version, _span(columns), trouble)
         return [finding]
 
     def _marked(self, columns: PredictionColumns) -> PredictionColumns:
+        self._models.setdefault(columns.model, ModelState()).partition = columns.partition
+        self._changed.add(columns.model)
         recent = self._roster.recent(columns.model)
         repeated = recent.mark_repeated(columns.event_ids)
         return replace(columns, repeated=repeated) if repeated.any() else columns
 
     def _seen(self, columns: PredictionColumns) -> None:
-        version = (columns.model, columns.model_version)
-        span = _span(columns)
-        before = self._last_seen.get(columns.model)
-        if before is not None and before.silent:
-            silent_minutes = (self._clock.monotonic_s() - before.at_s) / 60
+        model, span = columns.model, _span(columns)
+        state = self._models[model]
+        if state.silent:
             measurement = replace(stopped(0.0, 1.0), reason="events have come again")
-            measurement = replace(measurement, values={"silent_minutes": silent_minutes})
-            self._judged([_finding(before.version, span, measurement, clock=True)], _AT_ONCE)
-        self._last_seen[columns.model] = _LastSeen(self._clock.monotonic_s(), version, span)
+            version = (model, state.last_version)
+            self._judged([_finding(version, span, measurement, clock=True)], _AT_ONCE)
+        state.silent, state.last_version, state.last_span = False, columns.model_version, span
+        self._last_seen_s[model] = self._clock.monotonic_s()
 
     def _windowed(self, columns: PredictionColumns, monitor: VersionMonitor) -> Iterator[Chunk]:
         n = len(columns)

@@ -37,6 +37,8 @@ class RecentIds:
         self._blocks: list[Hashes] = []
         self._sorted: Hashes = np.empty(0, np.uint64)
         self._fresh: dict[int, None] = {}
+        self.merged = 0
+        """Full blocks so far: the number of the next one."""
 
     def mark_repeated(self, event_ids: Sequence[str]) -> Bool:
         """Mask of the ids seen before (in this batch or remembered); all are remembered after."""
@@ -70,20 +72,36 @@ class RecentIds:
     def _merge(self) -> None:
         self._blocks.append(np.fromiter(self._fresh, np.uint64, len(self._fresh)))
         self._fresh = {}
+        self.merged += 1
         if len(self._blocks) > self._block_limit:
             del self._blocks[0]
         self._sorted = np.sort(np.concatenate(self._blocks), kind="stable")
 
-    def state(self) -> dict[str, list[bytes]]:
-        """Blocks of ids in order of arrival, oldest first, the unfinished one last."""
-        fresh = np.fromiter(self._fresh, np.uint64, len(self._fresh))
-        return {"blocks": [block.astype("<u8").tobytes() for block in (*self._blocks, fresh)]}
+    @property
+    def ring(self) -> int:
+        """How many full blocks are remembered."""
+        return max(1, self._block_limit)
 
-    def restore(self, state: dict[str, list[bytes]]) -> None:
-        """Take up where `state` left off."""
-        *blocks, fresh = (np.frombuffer(raw, "<u8").astype(np.uint64) for raw in state["blocks"])
-        self._blocks = blocks
+    def blocks_since(self, number: int) -> list[tuple[int, Hashes]]:
+        """The remembered full blocks from number `number` on, each with its number."""
+        oldest = self.merged - len(self._blocks)
+        return [
+            (oldest + place, block)
+            for place, block in enumerate(self._blocks)
+            if oldest + place >= number
+        ]
+
+    def fresh(self) -> Hashes:
+        """The ids of the unfinished block, in order of arrival."""
+        return np.fromiter(self._fresh, np.uint64, len(self._fresh))
+
+    def restore(self, merged: int, blocks: Sequence[Hashes], fresh: Hashes) -> None:
+        """Take up with the full `blocks` up to number `merged` and an unfinished one."""
+        self.merged = merged
+        self._blocks = list(blocks)
         self._fresh = dict.fromkeys(fresh.tolist())
         self._sorted = (
-            np.sort(np.concatenate(blocks), kind="stable") if blocks else np.empty(0, np.uint64)
+            np.sort(np.concatenate(self._blocks), kind="stable")
+            if self._blocks
+            else np.empty(0, np.uint64)
         )

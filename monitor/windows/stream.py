@@ -5,8 +5,9 @@ the end of a pane. Never: a cut that depends on how the events were batched, or 
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -117,6 +118,51 @@ class WindowedStream:
             started_us=int(occurred_us.min()),
             ended_us=int(occurred_us.max()),
         )
+
+    @property
+    def ring(self) -> int:
+        """How many closed panes are kept."""
+        return self._ring.maxlen or 1
+
+    def panes_since(self, index: int) -> list[Pane]:
+        """The kept closed panes from `index` on."""
+        return [pane for pane in self._ring if pane.index >= index]
+
+    def last_codes(self, count: int) -> Codes:
+        """Codes of the last `count` events, as far back as is kept."""
+        parts = [pane.codes for pane in self._ring] + [part.codes for part in self._open]
+        if not parts:
+            return np.zeros((0, 0), np.uint16)
+        codes = np.concatenate(parts, axis=1)
+        return codes[:, max(0, codes.shape[1] - count) :]
+
+    def open_part(self) -> dict[str, Any]:
+        """The unfinished pane as plain values and arrays."""
+        return {
+            "spans": [asdict(part.span) for part in self._open],
+            "codes": [part.codes for part in self._open],
+            "offsets": [part.offsets for part in self._open],
+            "occurred_us": [part.occurred_us for part in self._open],
+            "values": [part.values for part in self._open],
+        }
+
+    def restore(self, events: int, panes: Sequence[Pane], open_part: Mapping[str, Any]) -> None:
+        """Take up after `events` events with the closed `panes` and what `open_part` gave."""
+        self.events = events
+        self._ring.clear()
+        self._ring.extend(panes)
+        self._open = [
+            _Part(Span(**span), codes, offsets, occurred_us, values)
+            for span, codes, offsets, occurred_us, values in zip(
+                open_part["spans"],
+                open_part["codes"],
+                open_part["offsets"],
+                open_part["occurred_us"],
+                open_part["values"],
+                strict=True,
+            )
+        ]
+        self._open_events = sum(part.codes.shape[1] for part in self._open)
 
     def _close(self) -> Pane:
         spans = [part.span for part in self._open]

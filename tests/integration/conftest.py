@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,9 +100,23 @@ class Site:
 @pytest.fixture
 def site(stack: StackInfo, tmp_path: Path) -> Iterator[Site]:
     """A migrated database, topics, and no worker yet."""
+    with _new_site(stack, tmp_path / "site") as one:
+        yield one
+
+
+@pytest.fixture
+def another_site(stack: StackInfo, tmp_path: Path) -> Iterator[Site]:
+    """A second one beside it, to compare with."""
+    with _new_site(stack, tmp_path / "another") as one:
+        yield one
+
+
+@contextmanager
+def _new_site(stack: StackInfo, folder: Path) -> Iterator[Site]:
+    folder.mkdir()
     name = f"e2e_{uuid4().hex[:10]}"
     topics = ("predictions", "labels", "models", "commands", "alerts", "rejections", "state")
-    settings_file = tmp_path / "plumbline.yaml"
+    settings_file = folder / "plumbline.yaml"
     settings_file.write_text(
         yaml.safe_dump(
             {
@@ -121,7 +136,7 @@ def site(stack: StackInfo, tmp_path: Path) -> Iterator[Site]:
                     "password": stack.writer_password,
                     "database": name,
                 },
-                "worker": {"commit_interval_ms": 200},
+                "worker": {"commit_interval_ms": 200, "snapshot_interval_ms": 600},
             }
         )
     )
@@ -129,7 +144,7 @@ def site(stack: StackInfo, tmp_path: Path) -> Iterator[Site]:
     ensure_topics(settings)
     with ClickHouseStore(settings.clickhouse) as store:
         store.migrate()
-        one = Site(settings, settings_file, tmp_path, store)
+        one = Site(settings, settings_file, folder, store)
         try:
             yield one
         finally:
@@ -140,14 +155,14 @@ def site(stack: StackInfo, tmp_path: Path) -> Iterator[Site]:
             store.connection.command("DROP DATABASE {name:Identifier}", {"name": name})
 
 
-def order_card(version: str = "1", **monitoring: object) -> ModelCard:
+def order_card(model: str = MODEL) -> ModelCard:
     """A small regression model."""
     return ModelCard(
-        model=MODEL,
-        model_version=version,
+        model=model,
+        model_version="1",
         task="regression",
         features={name: FeatureSpec(type="number", nullable=True) for name in FEATURES},
-        monitoring=Monitoring.model_validate({"scales": (1_000,), **monitoring}),
+        monitoring=Monitoring(scales=(1_000, 4_000)),
     )
 
 

@@ -33,6 +33,7 @@ def test_batches_do_not_matter_and_state_round_trips(cuts: list[int], seed: int)
     for start, stop in itertools.pairwise(edges):
         got.append(recent.mark_repeated(ids[start:stop]))
         restored = RecentIds(capacity=BLOCK_IDS)
-        restored.restore(recent.state())
+        blocks = [block for _, block in recent.blocks_since(0)]
+        restored.restore(recent.merged, blocks, recent.fresh())
         recent = restored
     assert np.array_equal(np.concatenate(got), expected)

@@ -1,1 +1,0 @@
-"""Step 4: labels and how good the model is."""

@@ -1,0 +1,78 @@
+"""A worker that is killed again and again publishes what one that never stopped publishes."""
+
+import json
+import signal
+import time
+
+import pytest
+
+from monitor.intake.alerts import read_alerts
+from tests.integration.conftest import MODEL, Site, Wire, order_card, order_events, order_rows
+
+pytestmark = pytest.mark.integration
+
+N = 40_000
+CHANGES = (9_000, 16_000, 26_000, 33_000)
+
+
+def _events() -> list[Wire]:
+    """Two models, each with two spells of drift; a few resends."""
+    frames = []
+    for seed, model in ((2, MODEL), (3, "returns")):
+        frame = order_rows(N, seed=seed)
+        for first, last in (CHANGES[:2], CHANGES[2:]):
+            frame.loc[first:last, "amount"] += 1.0
+        frames.append(order_events(frame, model))
+    mixed = [event for pair in zip(*frames, strict=True) for event in pair]
+    return mixed + mixed[-3_000:]
+
+
+def _published(site: Site) -> list[str]:
+    """Every published move, in order within its alert."""
+    moves: dict[str, list[str]] = {}
+    for event in read_alerts(site.settings):
+        moves.setdefault(event.subject, []).append(event.model_dump_json())
+    return [json.dumps(moves[subject]) for subject in sorted(moves)]
+
+
+def test_kills_change_nothing_that_is_published(site: Site, another_site: Site) -> None:
+    events = _events()
+    for one in (site, another_site):
+        for model in (MODEL, "returns"):
+            one.register(order_card(model=model), order_rows(20_000, seed=1))
+        one.send(events)
+    undisturbed = site.start_worker()
+    site.wait(lambda: site.counts().get("predictions", 0) == len(events), "all events")
+    undisturbed.send_signal(signal.SIGTERM)
+    assert undisturbed.wait(timeout=20) == 0, site.log()
+
+    killed = 0
+    deadline = time.monotonic() + 150
+    worker = another_site.start_worker()
+    while (stored := another_site.counts().get("predictions", 0)) < len(events):
+        if stored >= (killed + 1) * len(events) // 7 and killed < 6:
+            worker.send_signal(signal.SIGKILL)
+            worker.wait(timeout=10)
+            killed += 1
+            worker = another_site.start_worker()
+        assert worker.poll() is None, another_site.log()
+        assert time.monotonic() < deadline, another_site.log()
+        time.sleep(0.05)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=20) == 0, another_site.log()
+
+    assert killed >= 4
+    assert another_site.counts() == site.counts()
+    [raw] = another_site.store.connection.query("SELECT count() AS n FROM predictions")
+    assert raw["n"] == len(events)
+    ours, theirs = _published(another_site), _published(site)
+    name, other = (s.settings.kafka.group_id for s in (another_site, site))
+    assert [text.replace(name, other) for text in ours] == theirs
+    assert len(theirs) == 2
+    stored_moves = [
+        one.store.connection.query(
+            "SELECT event_id, state FROM alerts FINAL ORDER BY event_id, state"
+        )
+        for one in (site, another_site)
+    ]
+    assert stored_moves[0] == stored_moves[1]
