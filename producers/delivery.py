@@ -36,6 +36,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "linger_ms": 20,
     "max_block_ms": 10_000,
     "bootstrap_timeout_ms": 10_000,
+    "reconnect_backoff_max_ms": 2_000,
     "allow_auto_create_topics": False,
     "metrics_enabled": False,
 }

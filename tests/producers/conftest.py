@@ -48,8 +48,13 @@ class Topics:
 @pytest.fixture
 def topics(stack: StackInfo) -> Topics:
     """Two new topics on the shared broker."""
-    made = Topics(stack.kafka_bootstrap, f"p-{uuid.uuid4().hex[:12]}", f"l-{uuid.uuid4().hex[:12]}")
-    admin = KafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap)
+    return new_topics(stack.kafka_bootstrap)
+
+
+def new_topics(bootstrap: str) -> Topics:
+    """Two new topics on any broker."""
+    made = Topics(bootstrap, f"p-{uuid.uuid4().hex[:12]}", f"l-{uuid.uuid4().hex[:12]}")
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         options = {"num_partitions": PARTITIONS, "replication_factor": 1}
         admin.create_topics(
