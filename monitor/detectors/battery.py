@@ -135,7 +135,7 @@ class Battery:
                 if rests.resting.any():
                     measurements = self._after_alarms(rests, measurements)
         if scale in self._joint:
-            measurements += self._joint[scale].test(codes, measurements)
+            measurements += self._joint[scale].test(codes, measurements, events=self._events)
         return measurements
 
     def observe(self, codes: Codes) -> list[tuple[int, Measurement]]:

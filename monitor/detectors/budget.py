@@ -53,9 +53,9 @@ class Share:
         """False alarms per event of one test."""
         return self.false_alarms_per_event / max(self.tests, 1)
 
-    def alpha(self, scale: int) -> float:
-        """Chance that one look at a window may take: windows are looked at every scale / 4."""
-        return min(self.per_test * scale / LOOKS_PER_WINDOW, 0.05)
+    def alpha(self, scale: int, *, looks: int = LOOKS_PER_WINDOW) -> float:
+        """Chance that one look at a window may take, at `looks` looks per window."""
+        return min(self.per_test * scale / looks, 0.05)
 
 
 def split(per_event: float, tests: dict[str, int]) -> dict[str, Share]:

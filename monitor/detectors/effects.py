@@ -78,38 +78,59 @@ class NumberBins:
     {'psi': 1.0, 'jensen_shannon': 0.4, 'wasserstein': 0.87}
     """
 
-    __slots__ = ("_bins", "_counts", "_cumulative", "_edges", "_widths")
+    __slots__ = (
+        "_cumulative",
+        "_edges",
+        "_entropy",
+        "_log_shares",
+        "_shape",
+        "_shares",
+        "_smoothing",
+        "_total",
+        "_widths",
+    )
 
     def __init__(self, columns: Sequence[NumberReference]) -> None:
         self._edges = [_edges(column).astype(np.uint16) for column in columns]
-        self._bins = max((edges.size for edges in self._edges), default=0)
-        shape = (len(columns), self._bins)
-        self._counts, self._widths = np.zeros(shape), np.zeros(shape)
+        bins = max((edges.size for edges in self._edges), default=0)
+        self._shape = (len(columns), bins)
+        counts, self._widths = np.zeros(self._shape), np.zeros(self._shape)
+        # Bins that a column does not have weigh next to nothing on both sides.
+        self._smoothing = np.full(self._shape, 1e-9)
         for row, (column, edges) in enumerate(zip(columns, self._edges, strict=True)):
             cdf = column.cdf
-            self._counts[row, : edges.size] = np.diff(np.append(cdf[edges], cdf[-1])) * column.n
+            counts[row, : edges.size] = np.diff(np.append(cdf[edges], cdf[-1])) * column.n
             self._widths[row, : edges.size] = _widths(column, edges.astype(np.int64))
-        self._cumulative = np.cumsum(self._counts, axis=1)
+            self._smoothing[row, : edges.size] = SMOOTHING
+        self._total = self._smoothing.sum(axis=1, keepdims=True)
+        self._shares = counts + self._smoothing
+        self._shares /= self._shares.sum(axis=1, keepdims=True)
+        self._log_shares = np.log(self._shares)
+        self._entropy = (self._shares * self._log_shares).sum(axis=1)
+        self._cumulative = np.cumsum(counts, axis=1)
         self._cumulative /= np.maximum(self._cumulative[:, -1:], 1.0)
 
     def effects(self, sorted_codes: Codes, n_cur: Int64) -> list[dict[str, float]]:
         """PSI, Jensen-Shannon and Wasserstein distance of each row of sorted codes."""
-        current = np.zeros(self._counts.shape)
+        current = np.zeros(self._shape)
         for row, edges in enumerate(self._edges):
             after = n_cur[row]
             before = np.minimum(sorted_codes[row].searchsorted(edges), after)
             current[row, : edges.size - 1] = before[1:] - before[:-1]
             current[row, edges.size - 1] = after - before[-1]
-        shares = np.cumsum(current, axis=1) / np.maximum(n_cur, 1)[:, None] - self._cumulative
-        sizes = zip(
-            population_stability(self._counts, current).tolist(),
-            jensen_shannon(self._counts, current).tolist(),
-            (np.abs(shares) * self._widths).sum(axis=1).tolist(),
-            strict=True,
-        )
+        n = n_cur[:, None]
+        apart = np.cumsum(current, axis=1) / np.maximum(n, 1) - self._cumulative
+        q = (current + self._smoothing) / (n + self._total)
+        log_q = np.log(q)
+        middle = (q + self._shares) / 2
+        psi = ((q - self._shares) * (log_q - self._log_shares)).sum(axis=1)
+        divergence = (self._entropy + (q * log_q).sum(axis=1)) / 2
+        divergence -= (middle * np.log(middle)).sum(axis=1)
+        js = np.sqrt(np.maximum(divergence, 0.0) / np.log(2.0))
+        moved = (np.abs(apart) * self._widths).sum(axis=1)
         return [
-            {"psi": psi, "jensen_shannon": js, "wasserstein": distance}
-            for psi, js, distance in sizes
+            {"psi": a, "jensen_shannon": b, "wasserstein": c}
+            for a, b, c in zip(psi.tolist(), js.tolist(), moved.tolist(), strict=True)
         ]
 
 

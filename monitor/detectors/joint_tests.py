@@ -24,7 +24,7 @@ DISTANCES = ("ks", "total_variation")
 
 
 class JointTests:
-    """Joint shift at every scale; correlations at the scale that has the most blocks."""
+    """Joint shift at every look; correlations once per window, where `pairs` says so."""
 
     def __init__(
         self,
@@ -58,14 +58,16 @@ class JointTests:
         self._pair_mean = calibration.pair_mean[place][grid]
         self._pair_spread = calibration.pair_spread[place][grid]
         count = max(len(numeric) * (len(numeric) - 1) // 2, 1)
-        self._pair_alpha = shares["pairs"].alpha(scale) / count
+        self._pair_alpha = shares["pairs"].alpha(scale, looks=1) / count
 
-    def test(self, codes: Codes, measurements: Sequence[Measurement]) -> list[Measurement]:
-        """Measure one closed window, uint16[F, scale]."""
+    def test(
+        self, codes: Codes, measurements: Sequence[Measurement], *, events: int
+    ) -> list[Measurement]:
+        """Measure one closed window, uint16[F, scale], that ends after `events` events."""
         found = []
         if self._joint:
             found.append(self._shift([m for m in measurements if m.check in DISTANCES]))
-        if self._pairs:
+        if self._pairs and events % self._scale == 0:
             found.append(self._correlation(codes[self._rows]))
         return found
 

@@ -77,10 +77,12 @@ def ks_distances(sorted_codes: Codes, tables: CdfTables) -> tuple[Float64, Int64
     rows, width = sorted_codes.shape
     if rows == 0 or width == 0:
         return np.zeros(rows), np.zeros(rows, dtype=np.int64)
-    n_cur = width - np.count_nonzero(sorted_codes == NULL_CODE, axis=1)
+    n_cur = np.full(rows, width, dtype=np.int64)
+    for row in np.flatnonzero(sorted_codes[:, -1] == NULL_CODE):
+        n_cur[row] = sorted_codes[row].searchsorted(NULL_CODE)
     place = np.minimum(sorted_codes, tables.last) + tables.offsets
     steps = np.arange(width + 1, dtype=np.float64)
-    if (n_cur == width).all():
+    if n_cur.min() == width:
         ramp = (steps / width)[None, :]
     else:
         n = np.maximum(n_cur, 1)[:, None]

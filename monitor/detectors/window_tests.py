@@ -25,7 +25,7 @@ from monitor.detectors.total_variation import CategoryTest
 from monitor.events import Float64, Int64
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.category import CategoryReference
-from monitor.sketches.codes import NULL_CODE, Codes
+from monitor.sketches.codes import Codes
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
 
@@ -94,12 +94,14 @@ class WindowTests:
 
     def test(self, codes: Codes) -> list[Measurement]:
         """One measurement per column and test, in column order within each test."""
-        measurements = list(self._ks(codes))
+        present = np.zeros(len(self._columns), dtype=np.int64)
+        measurements = list(self._ks(codes, present))
         for row, column, test in self._categories:
             counts = test.count(codes[row])
+            present[row] = counts.sum()
             measurements.append(self._category(row, column, test, counts))
             measurements.append(self._unseen(row, column, counts))
-        measurements.extend(self._missing(codes))
+        measurements.extend(self._missing(codes.shape[1] - present))
         return measurements
 
     def columns(self) -> Iterator[tuple[str, int, float, float, float, str]]:
@@ -140,12 +142,14 @@ class WindowTests:
         threshold = ks_thresholds(np.array([self._alpha]), n, self._certainty[at])
         return float(n[0]), float(threshold[0])
 
-    def _ks(self, codes: Codes) -> Iterator[Measurement]:
+    def _ks(self, codes: Codes, present: Int64) -> Iterator[Measurement]:
+        """KS of every number column; puts how many values each has into `present`."""
         if not self._numbers:
             return
         rows = self._rows
         ordered = sorted_rows(codes[rows])
         d, n_cur = ks_distances(ordered, self._tables)
+        present[rows] = n_cur
         n = effective_size(n_cur, self._n_rows[rows], self._n_ref[rows], self._effect[rows])
         p = ks_p_values(d, n, self._certainty[rows])
         thresholds = ks_thresholds(np.full(rows.size, self._alpha), n, self._certainty[rows])
@@ -232,9 +236,8 @@ class WindowTests:
             values={},
         )
 
-    def _missing(self, codes: Codes) -> Iterator[Measurement]:
-        hits = np.count_nonzero(codes == NULL_CODE, axis=1).astype(np.float64)
-        n = float(codes.shape[1])
+    def _missing(self, hits: Int64) -> Iterator[Measurement]:
+        n = float(self.scale)
         p = rate_p_values(
             hits, np.full(hits.size, n), self._missing_ref, self._n_rows, self._missing_effect
         )
@@ -249,7 +252,7 @@ class WindowTests:
                 p_value=float(p[row]),
                 alpha=self._rate_alpha,
                 n_ref=column.n_rows,
-                n_cur=codes.shape[1],
+                n_cur=self.scale,
                 n_effective=n / float(self._missing_effect[row]),
                 values={},
             )
