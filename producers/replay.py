@@ -31,8 +31,8 @@ from producers.timeline import (
     timeline,
 )
 from schemas import ModelCard
+from schemas.contract import SENT_AT_HEADER
 
-SENT_AT_HEADER: Final = "plumbline-sent-at"
 MOST_IN_FLIGHT: Final = 20_000
 SEND_AT_ONCE: Final = 500
 STALL_TIMEOUT_S: Final = 120.0

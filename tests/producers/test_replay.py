@@ -9,9 +9,10 @@ import yaml
 
 from producers import flights
 from producers.errors import DeliveryError, InputFileError
-from producers.replay import SENT_AT_HEADER, Progress, progress_bar, replay_file
+from producers.replay import Progress, progress_bar, replay_file
 from producers.timeline import Columns
 from schemas import LabelEvent, ModelCard, PredictionEvent
+from schemas.contract import SENT_AT_HEADER
 from tests.producers.conftest import Topics
 
 START = pd.Timestamp("2013-03-01T12:00:00Z")
