@@ -76,7 +76,7 @@ def read_as_stream(dataset: Dataset, card: ModelCard) -> Columns:
     parts = []
     faults: list[Fault] = []
     for start in range(0, dataset.n_rows, BATCH_ROWS):
-        part = reader.read(dataset.events(card, start, start + BATCH_ROWS))
+        part = dataset.read(reader, start, start + BATCH_ROWS)
         faults += [Fault(f.row + start, f.feature, f.reason, f.value) for f in part.faults]
         parts.append(part)
     layout = column_layout(card)

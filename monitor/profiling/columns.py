@@ -48,6 +48,10 @@ class Column:
     def __len__(self) -> int:
         return len(self.values)
 
+    def part(self, start: int, stop: int) -> "Column":
+        """The rows [start, stop)."""
+        return Column(self.name, self.kind, self.values[start:stop], self.naive)
+
     def to_list(self, start: int = 0, stop: int | None = None) -> list[Any]:
         """Python values of the rows [start, stop), None where there is none."""
         part = self.values[start:stop]
@@ -83,7 +87,7 @@ class Column:
     def floats(self) -> Float64:
         """Numbers and booleans as float64; NaN where there is no number."""
         if self.kind in ("number", "boolean"):
-            numbers = self.values.cast(pa.float64())
+            numbers = self.values.cast(pa.float64(), safe=False)
             return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
         if self.kind == "mixed":
             is_number = [isinstance(v, int | float) for v in self.values]

@@ -1,8 +1,8 @@
 """A data file as predictions: checked columns in, events of the stream's own shape out.
 
-In: a CSV, Parquet or NDJSON file and the model card. Out: a `Dataset`: columns, times, events as
-`PredictionEvent` has them, a fingerprint. Never: a value judged here (that is validation's part),
-a row dropped, a guess about what a column means.
+In: a CSV, Parquet or NDJSON file, or a data frame, and the model card. Out: a `Dataset`: columns,
+times, events as `PredictionEvent` has them or read by whole columns, a fingerprint. Never: a value
+judged here (that is validation's part), a row dropped, a guess about what a column means.
 
 Columns by name: `event_id`, `occurred_at`, `model_version`, `prediction`, `score` or
 `score_<class>`, `label`, and the card's features. `occurred_at` may be absent: the rows then have
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,7 +24,9 @@ from monitor.clock import to_datetime
 from monitor.errors import ConfigError
 from monitor.events import Int64
 from monitor.profiling.columns import Column, fingerprint
-from monitor.profiling.readers import IDENTIFIERS, read_columns
+from monitor.profiling.readers import IDENTIFIERS, frame_columns, read_columns
+from monitor.validation.columns import ColumnReader, Columns
+from monitor.validation.values import Coded, Floats, RawValues
 from schemas.model import ModelCard
 
 SCORE_PREFIX: Final = "score_"
@@ -84,9 +87,28 @@ class Dataset:
         return Dataset(self.source, columns, self.n_rows)
 
     def score_columns(self) -> dict[str, str]:
-        """Class to the column with its score: `score_<class>`."""
-        names = (name for name in self.columns if name.startswith(SCORE_PREFIX))
-        return {name.removeprefix(SCORE_PREFIX): name for name in names}
+        """Class to the column with its score: `score_<class>`, where it holds numbers."""
+        return {
+            name.removeprefix(SCORE_PREFIX): name
+            for name, column in self.columns.items()
+            if name.startswith(SCORE_PREFIX) and column.kind == "number"
+        }
+
+    def read(self, reader: ColumnReader, start: int = 0, stop: int | None = None) -> Columns:
+        """Rows [start, stop) by whole columns: what `reader` makes of their `events`."""
+        end = self.n_rows if stop is None else min(stop, self.n_rows)
+        layout = reader.layout
+        table: dict[str, RawValues] = {}
+        for name in (*layout.numbers, *layout.categories):
+            if name in self.columns:
+                part = self.columns[name].part(start, end)
+                table[name] = _coded(part) if name in layout.categories else _packed(part)
+        scores = {
+            name: _floats(self.columns[column].part(start, end))
+            for name, column in self.score_columns().items()
+            if column not in table
+        }
+        return reader.read_table(table, scores, end - start)
 
     def events(
         self, card: ModelCard, start: int = 0, stop: int | None = None
@@ -108,14 +130,17 @@ class Dataset:
         }
         for name in OUTPUTS:
             present = name in self.columns
-            fields[name] = self.columns[name].to_list(start, end) if present else [None] * n
+            fields[name] = _json_values(self.columns[name], start, end) if present else [None] * n
         scores = {
             name: column
             for name, column in self.score_columns().items()
             if column not in card.features
         }
         if scores:
-            fields["scores"] = self._objects(scores, start, end)
+            fields["scores"] = [
+                {name: value for name, value in row.items() if value is not None}
+                for row in self._objects(scores, start, end)
+            ]
         names = tuple(fields)
         return [dict(zip(names, row, strict=True)) for row in zip(*fields.values(), strict=True)]
 
@@ -142,16 +167,31 @@ def read_dataset(path: Path, card: ModelCard | None = None) -> Dataset:
     ConfigError names file, column, row, value and fix.
     """
     declared = {name: spec.type for name, spec in card.features.items()} if card else {}
-    columns = read_columns(path, declared)
+    return _checked(str(path), read_columns(path, declared), card)
+
+
+def frame_dataset(
+    frame: pd.DataFrame, card: ModelCard | None = None, *, source: str = "the data frame"
+) -> Dataset:
+    """A data frame as the file that it would be written to; `source` names it in errors.
+
+    >>> dataset = frame_dataset(pd.DataFrame({"age": [31, 40], "plan": ["a", None]}))
+    >>> dataset.n_rows, dataset.columns["plan"].to_list()
+    (2, ['a', None])
+    """
+    return _checked(source, frame_columns(frame, source), card)
+
+
+def _checked(path: str, columns: Mapping[str, Column], card: ModelCard | None) -> Dataset:
     if card is not None:
         _check_features(path, columns, card)
     if TIME in columns:
         _check_times(path, columns[TIME])
     n_rows = len(next(iter(columns.values())))
-    return Dataset(str(path), columns, n_rows)
+    return Dataset(path, columns, n_rows)
 
 
-def _check_features(path: Path, columns: Mapping[str, Column], card: ModelCard) -> None:
+def _check_features(path: str, columns: Mapping[str, Column], card: ModelCard) -> None:
     lines = []
     for name in card.features:
         if name in columns:
@@ -166,7 +206,7 @@ def _check_features(path: Path, columns: Mapping[str, Column], card: ModelCard) 
         raise ConfigError("\n".join(lines))
 
 
-def _check_times(path: Path, column: Column) -> None:
+def _check_times(path: str, column: Column) -> None:
     """Every row needs a readable moment, once the file has any."""
     if column.kind == "time" and not column.null_count():
         return
@@ -192,6 +232,32 @@ def _is_odd_time(value: str) -> bool:
             continue
         return False
     return True
+
+
+def _packed(column: Column) -> RawValues:
+    """A column of numbers or booleans as arrays, any other by its values."""
+    if column.kind in ("number", "boolean"):
+        return _floats(column)
+    if column.kind == "empty":
+        n = len(column)
+        return Floats(float, np.full(n, np.nan), np.ones(n, dtype=np.bool_))
+    return _json_values(column, 0, len(column))
+
+
+def _floats(column: Column) -> Floats:
+    absent = np.asarray(column.values.is_null().to_numpy(zero_copy_only=False), dtype=np.bool_)
+    return Floats(bool if column.kind == "boolean" else float, column.floats(), absent)
+
+
+def _coded(column: Column) -> RawValues:
+    """A column with each distinct value written once."""
+    if column.kind == "mixed":
+        return column.to_list()
+    encoded = column.values.dictionary_encode()
+    distinct = Column(column.name, column.kind, encoded.dictionary)
+    absent = len(encoded.dictionary)  # null has no code of its own
+    codes = encoded.indices.fill_null(absent).to_numpy(zero_copy_only=False).astype(np.int64)
+    return Coded([*_json_values(distinct, 0, absent), None], codes)
 
 
 def _json_values(column: Column, start: int, end: int) -> list[Any]:

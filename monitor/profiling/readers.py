@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -64,6 +65,22 @@ def read_columns(path: Path, declared: Declared) -> dict[str, Column]:
     return columns
 
 
+def frame_columns(frame: pd.DataFrame, source: str) -> dict[str, Column]:
+    """All columns of a data frame; `source` names it in errors."""
+    _check_names(source, [str(name) for name in frame.columns])
+    if frame.empty:
+        raise ConfigError(f"{source} holds no rows: at least one is needed")
+    columns = {}
+    for name, series in frame.items():
+        try:
+            values = pa.Array.from_pandas(series)
+        except (pa.ArrowException, OverflowError):  # several kinds side by side, huge integers
+            columns[str(name)] = _json_column(str(name), series.tolist())
+        else:
+            columns[str(name)] = _arrow_column(source, str(name), values)
+    return columns
+
+
 def _read_csv(path: Path, declared: Declared) -> dict[str, Column]:
     with _open_text(path) as text:
         names = next(csv.reader(text), [])
@@ -106,7 +123,7 @@ def _read_parquet(path: Path, declared: Declared) -> dict[str, Column]:
     return {name: _arrow_column(path, name, table[name]) for name in table.column_names}
 
 
-def _arrow_column(path: Path, name: str, chunks: Any) -> Column:
+def _arrow_column(path: Path | str, name: str, chunks: Any) -> Column:
     values = chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks
     kind = values.type
     if pa.types.is_dictionary(kind):
@@ -177,7 +194,7 @@ def _flat(path: Path, number: int, line: str) -> dict[str, Any]:
     return row
 
 
-def _check_names(path: Path, names: Collection[str]) -> None:
+def _check_names(path: Path | str, names: Collection[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if not name.strip():

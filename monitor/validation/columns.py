@@ -1,18 +1,19 @@
 """Events of one model version -> the columns that are tested, and the faults of their values.
 
-In: validated events (dicts with `features`, `prediction` and maybe `score`) and the model card.
-Out: `Columns`: number columns (float64, NaN where there is no usable value), category columns
-(None there), and a `Fault` for every value that breaks its spec. Never: an event dropped or a
-value guessed. Profiling reads reference files through the same reader, so that the reference and
-the stream cannot differ in what they call a value.
+In: validated events (dicts with `features`, `prediction` and maybe `score`) or the columns of a
+file, and the model card. Out: `Columns`: number columns (float64, NaN where there is no usable
+value), category columns (None there), and a `Fault` for every value that breaks its spec. Never: an
+event dropped or a value guessed. Files (a reference, a backtest) and the stream go through the same
+reader, so that they cannot differ in what they call a value.
 
 The rules are those of `schemas.values`; what most values are is checked by whole columns here,
 every other value one by one there.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +21,10 @@ import numpy as np
 from monitor.events import Fault, Float64, Int64
 from monitor.validation.values import (
     MISSING,
+    Coded,
+    Floats,
     RawColumn,
+    RawValues,
     read_categories,
     read_numbers,
     shown_value,
@@ -76,7 +80,7 @@ def column_layout(card: ModelCard) -> ColumnLayout:
 
 
 class ColumnReader:
-    """Reads events into the columns of one model version.
+    """Reads events, or the columns of a file, into the columns of one model version.
 
     An integer too large for float64 is replaced by an infinity in the event itself, so that
     nothing behind this step can trip over it.
@@ -99,56 +103,68 @@ class ColumnReader:
         self._specs = tuple(card.features.items())
         self._known = frozenset(card.features)
         self._classes = FeatureSpec(type="category", categories=card.classes)
+        answer = _REGRESSION if card.task == "regression" else self._classes
+        self._outputs: tuple[tuple[str, FeatureSpec], ...] = (("prediction", answer),)
+        if card.task == "binary":
+            self._outputs = (("score", _SCORE), *self._outputs)
 
     def read(self, events: Sequence[dict[str, Any]]) -> Columns:
         """The columns of `events`."""
         features: list[dict[str, Any]] = [event["features"] for event in events]
-        numbers: dict[str, Float64] = {}
-        categories: dict[str, list[str | None]] = {}
-        faults: list[Fault] = []
-        missing = np.zeros(len(events), dtype=np.int64)
+        reading = _Reading(self._string_chars)
         for name, spec in self._specs:
             raw = [values.get(name, MISSING) for values in features]
-            column = RawColumn(name, spec, self._string_chars, raw, features)
-            if spec.type == "category":
-                categories[name] = read_categories(column)
-            else:
-                numbers[name] = read_numbers(column)
-            if column.faults:
-                faults += column.faults
-                missing[[fault.row for fault in column.faults if fault.reason == "missing"]] += 1
-        self._read_outputs(events, numbers, categories, faults)
-        self._name_extras(features, missing, faults)
-        return Columns(numbers, categories, tuple(faults))
-
-    def _read_outputs(
-        self,
-        events: Sequence[dict[str, Any]],
-        numbers: dict[str, Float64],
-        categories: dict[str, list[str | None]],
-        faults: list[Fault],
-    ) -> None:
-        if self._task == "binary":
-            raw = [event.get("score") for event in events]
-            column = RawColumn("score", _SCORE, self._string_chars, raw, events)
-            numbers["score"] = read_numbers(column)
-            faults += column.faults
-        raw = [event["prediction"] for event in events]
-        if self._task == "regression":
-            column = RawColumn("prediction", _REGRESSION, self._string_chars, raw, events)
-            numbers["prediction"] = read_numbers(column)
-        else:
-            classes = {value: _class_value(value) for value in set(raw)}
-            raw = [classes[value] for value in raw]
-            column = RawColumn("prediction", self._classes, self._string_chars, raw, events)
-            categories["prediction"] = read_categories(column)
-        faults += column.faults
+            reading.add(name, spec, raw, features)
+        missing = np.zeros(len(events), dtype=np.int64)
+        for fault in reading.faults:
+            if fault.reason == "missing":
+                missing[fault.row] += 1
+        for name, spec in self._outputs:
+            reading.add(
+                name, spec, self._answers(spec, [event.get(name) for event in events]), events
+            )
         for group in _NUMBER_GROUPS:
             for row in [row for row, event in enumerate(events) if group in event]:
                 for name, value in (events[row][group] or {}).items():
-                    if not math.isfinite(value):
-                        shown = shown_value(value, self._string_chars)
-                        faults.append(Fault(row, f"{group}.{name}", "non_finite", shown))
+                    reading.check_number(row, f"{group}.{name}", value)
+        self._name_extras(features, missing, reading.faults)
+        return reading.columns()
+
+    def read_table(
+        self, table: Mapping[str, RawValues], scores: Mapping[str, Floats], n: int
+    ) -> Columns:
+        """The same of n rows of a file: features and outputs by name, the scores of classes.
+
+        An output that the file does not have has no value and no fault.
+        """
+        reading = _Reading(self._string_chars)
+        for name, spec in self._specs:
+            reading.add(name, spec, table.get(name, [MISSING] * n))
+        for name, spec in self._outputs:
+            if name in table:
+                reading.add(name, spec, self._answers(spec, table[name]))
+            elif spec is self._classes:
+                reading.categories[name] = [None] * n
+            else:
+                reading.numbers[name] = np.full(n, np.nan)
+        broken = [
+            (row, f"scores.{name}", float(raw.numbers[row]))
+            for name, raw in scores.items()
+            for row in np.flatnonzero(~np.isfinite(raw.numbers) & ~raw.absent).tolist()
+        ]
+        for row, path, value in sorted(broken, key=itemgetter(0)):
+            reading.check_number(row, path, value)
+        return reading.columns()
+
+    def _answers(self, spec: FeatureSpec, raw: RawValues) -> RawValues:
+        """The answers of a classifier are classes, which are text."""
+        if spec is not self._classes:
+            return raw
+        if isinstance(raw, Coded):
+            return Coded([_class_value(value) for value in raw.distinct], raw.codes)
+        values = raw.to_list() if isinstance(raw, Floats) else raw
+        classes = {value: _class_value(value) for value in set(values)}
+        return [classes[value] for value in values]
 
     def _name_extras(
         self, features: list[dict[str, Any]], missing: Int64, faults: list[Fault]
@@ -165,6 +181,37 @@ class ColumnReader:
                 faults.append(Fault(row, name, "extra", shown))
             if len(extras) > MAX_EXTRAS:
                 faults.append(Fault(row, "*", "extra", float(len(extras) - MAX_EXTRAS)))
+
+
+class _Reading:
+    """Columns as they are read one after the other, and their faults."""
+
+    def __init__(self, string_chars: int) -> None:
+        self._string_chars = string_chars
+        self.numbers: dict[str, Float64] = {}
+        self.categories: dict[str, list[str | None]] = {}
+        self.faults: list[Fault] = []
+
+    def add(
+        self, name: str, spec: FeatureSpec, raw: RawValues, sources: Sequence[dict[str, Any]] = ()
+    ) -> None:
+        """Read one column."""
+        column = RawColumn(name, spec, self._string_chars, raw, sources)
+        if spec.type == "category":
+            self.categories[name] = read_categories(column)
+        else:
+            self.numbers[name] = read_numbers(column)
+        self.faults += column.faults
+
+    def check_number(self, row: int, path: str, value: float) -> None:
+        """A number that is only stored has a fault where it is not finite."""
+        if not math.isfinite(value):
+            shown = shown_value(value, self._string_chars)
+            self.faults.append(Fault(row, path, "non_finite", shown))
+
+    def columns(self) -> Columns:
+        """What was read."""
+        return Columns(self.numbers, self.categories, tuple(self.faults))
 
 
 def _class_value(value: Any) -> Any:

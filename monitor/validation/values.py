@@ -1,9 +1,10 @@
 """One column of raw values -> usable values and faults.
 
-In: the raw values of one feature or output, as JSON gave them, and its spec. Out: a float64 array
-(NaN where unusable) or a list of texts (None there), and the column's faults in row order per
-rule. Never: a rule of its own: whole columns are checked here for speed, every odd value is asked
-of `schemas.values.value_fault`, and a property test holds the two together.
+In: the raw values of one feature or output, as JSON gave them or as a file's column holds them,
+and its spec. Out: a float64 array (NaN where unusable) or a list of texts (None there), and the
+column's faults in row order per rule. Never: a rule of its own: whole columns are checked here for
+speed, every odd value is asked of `schemas.values.value_fault`, and a property test holds the two
+together.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from monitor.events import Bool, Fault, Float64
+from monitor.events import Bool, Fault, Float64, Int64
 from schemas.model import FeatureSpec
 from schemas.rejection import ValueFault
 from schemas.values import USABLE_FAULTS, as_float, category_text, value_fault
@@ -23,20 +24,56 @@ MISSING: Final = object()
 _INFINITIES: Final = (float("inf"), float("-inf"))
 
 
+@dataclass(frozen=True, slots=True)
+class Floats:
+    """Values that all are of one type, `float` (64-bit integers too) or `bool`, or absent."""
+
+    type: type
+    numbers: Float64
+    absent: Bool
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def to_list(self) -> list[Any]:
+        """One Python value a row, None where there is none."""
+        pairs = zip(self.numbers.tolist(), self.absent.tolist(), strict=True)
+        return [None if absent else self.type(number) for number, absent in pairs]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Values with each distinct one written once: row i holds `distinct[codes[i]]`."""
+
+    distinct: list[Any]
+    codes: Int64
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def to_list(self) -> list[Any]:
+        """One Python value a row."""
+        return [self.distinct[code] for code in self.codes.tolist()]
+
+
+RawValues = list[Any] | Floats | Coded
+"""Values of a column: one by one from events, packed from a file."""
+
+
 @dataclass(slots=True)
 class RawColumn:
-    """A column before it is read: `sources[row][name]` is where a value came from."""
+    """A column before it is read: `sources[row][name]` is where an event's value came from."""
 
     name: str
     spec: FeatureSpec
     string_chars: int
-    raw: list[Any]
-    sources: Sequence[dict[str, Any]]
+    raw: RawValues
+    sources: Sequence[dict[str, Any]] = ()
     faults: list[Fault] = field(default_factory=list)
 
     def fault(self, row: int, reason: ValueFault, value: object) -> None:
         """Record one fault; an integer that no store could take becomes an infinity."""
-        if type(value) is int:
+        if type(value) is int and self.sources:
             storable(self.sources[row], self.name)
         shown = shown_value(value, self.string_chars)
         self.faults.append(Fault(row, self.name, reason, shown))
@@ -50,13 +87,9 @@ class RawColumn:
 
 def read_numbers(column: RawColumn) -> Float64:
     """A number or boolean column as float64."""
-    spec, raw = column.spec, column.raw
+    spec = column.spec
     hidden = [as_float(value) for value in spec.hidden_nulls if not isinstance(value, str)]
-    plain = _plain_types(spec, bool(hidden))
-    bad = np.zeros(len(raw), dtype=np.bool_)
-    if not plain.issuperset(map(type, raw)):
-        raw = _read_odd_numbers(column, plain, bad)
-    numbers = _as_array(column, raw)
+    numbers, bad = _as_floats(column, _plain_types(spec, bool(hidden)))
     _mark(column, "non_finite", ~np.isfinite(numbers), bad, numbers)
     if spec.type == "number":
         for value in hidden:
@@ -74,19 +107,44 @@ def read_numbers(column: RawColumn) -> Float64:
 def read_categories(column: RawColumn) -> list[str | None]:
     """A category column as texts."""
     raw = column.raw
-    only_texts = {str}.issuperset(map(type, raw))
-    distinct = set(raw) if only_texts else {value for value in raw if type(value) is str}
+    if isinstance(raw, Coded):
+        return _read_coded(column, raw)
+    values = raw.to_list() if isinstance(raw, Floats) else raw
+    only_texts = {str}.issuperset(map(type, values))
+    distinct = set(values) if only_texts else {value for value in values if type(value) is str}
     bad = {text: fault for text in distinct if (fault := column.fault_of(text)) is not None}
     if only_texts and not bad:
-        return raw
+        return values
     texts: list[str | None] = []
-    for row, value in enumerate(raw):
+    for row, value in enumerate(values):
         fault = bad.get(value) if type(value) is str else column.fault_of(value)
         if fault is not None:
             column.fault(row, fault, value)
-        usable = value is not None and (fault is None or fault in USABLE_FAULTS)
-        texts.append(category_text(value) if usable else None)
+        texts.append(_usable_text(value, fault))
     return texts
+
+
+def _read_coded(column: RawColumn, raw: Coded) -> list[str | None]:
+    """Every distinct value is judged once, its fault recorded in every row."""
+    faults = [column.fault_of(value) for value in raw.distinct]
+    faulty = np.array([fault is not None for fault in faults], dtype=np.bool_)
+    if faulty.any():
+        for row in np.flatnonzero(faulty[raw.codes]).tolist():
+            code = int(raw.codes[row])
+            reason = faults[code]
+            assert reason is not None
+            column.fault(row, reason, raw.distinct[code])
+    texts = np.empty(len(raw.distinct), dtype=object)
+    texts[:] = [
+        _usable_text(value, fault) for value, fault in zip(raw.distinct, faults, strict=True)
+    ]
+    found: list[str | None] = texts[raw.codes].tolist()
+    return found
+
+
+def _usable_text(value: Any, fault: ValueFault | None) -> str | None:
+    usable = value is not None and (fault is None or fault in USABLE_FAULTS)
+    return category_text(value) if usable else None
 
 
 def shown_value(value: object, string_chars: int) -> float | str | None:
@@ -134,10 +192,28 @@ def _plain_types(spec: FeatureSpec, has_hidden_numbers: bool) -> frozenset[type]
     return frozenset({bool}) if has_hidden_numbers else frozenset({bool, float, int})
 
 
-def _read_odd_numbers(column: RawColumn, plain: frozenset[type], bad: Bool) -> list[Any]:
-    """The column with its odd values replaced: by a number where usable, else NaN and bad."""
-    raw = list(column.raw)
-    for row, value in enumerate(raw):
+def _as_floats(column: RawColumn, plain: frozenset[type]) -> tuple[Float64, Bool]:
+    """The column as float64, and the rows that have no usable value, their faults recorded."""
+    raw = column.raw
+    if isinstance(raw, Floats) and raw.type in plain:
+        fault = column.fault_of(None)
+        if fault is not None:
+            for row in np.flatnonzero(raw.absent).tolist():
+                column.fault(row, fault, None)
+        return raw.numbers.copy(), raw.absent.copy()
+    values = raw if isinstance(raw, list) else raw.to_list()
+    bad = np.zeros(len(values), dtype=np.bool_)
+    if not plain.issuperset(map(type, values)):
+        values = _without_odd(column, values, plain, bad)
+    return _as_array(column, values), bad
+
+
+def _without_odd(
+    column: RawColumn, values: list[Any], plain: frozenset[type], bad: Bool
+) -> list[Any]:
+    """The values with the odd ones replaced: by a number where usable, else NaN and bad."""
+    replaced = list(values)
+    for row, value in enumerate(values):
         if type(value) in plain:
             continue
         fault = column.fault_of(value)
@@ -145,17 +221,17 @@ def _read_odd_numbers(column: RawColumn, plain: frozenset[type], bad: Bool) -> l
             column.fault(row, fault, value)
         if value is None or fault is not None:
             bad[row] = True
-            raw[row] = np.nan
-    return raw
+            replaced[row] = np.nan
+    return replaced
 
 
-def _as_array(column: RawColumn, raw: list[Any]) -> Float64:
+def _as_array(column: RawColumn, values: list[Any]) -> Float64:
     try:
-        return np.array(raw, dtype=np.float64)
+        return np.array(values, dtype=np.float64)
     except OverflowError:
-        for row in range(len(raw)):
-            storable(column.sources[row], column.name)
-        return np.array([as_float(value) for value in raw], dtype=np.float64)
+        for source in column.sources:
+            storable(source, column.name)
+        return np.array([as_float(value) for value in values], dtype=np.float64)
 
 
 def _mark(column: RawColumn, reason: ValueFault, mask: Bool, bad: Bool, numbers: Float64) -> None:
