@@ -113,7 +113,12 @@ class Battery:
             memory=self.memory_events,
         )
         self._river = RiverWatch(
-            profile, monitoring, shares["river"], scale=smallest, half=self.memory_events // 2
+            profile,
+            monitoring,
+            shares["river"],
+            scale=smallest,
+            half=self.memory_events // 2,
+            usable=bool(usable),
         )
         self._events = 0
 

@@ -33,6 +33,7 @@ RECENT = 250
 """Events over which the size of a change is measured when a detector alarms."""
 SEED = 1
 LIKELY = 0.95
+NO_WINDOWS = "the reference is too short for any window, so nothing could resolve its alarm"
 
 
 def identity(detector: RiverDetector) -> str:
@@ -140,11 +141,18 @@ class RiverWatch:
     """The card's River detectors that may run, with the effect floor and rest after an alarm.
 
     `off` says for each that may not why. An alarm counts when the distance of the last `RECENT`
-    events from the reference exceeds the floor.
+    events from the reference exceeds the floor. `usable` False: no window size can be judged.
     """
 
     def __init__(
-        self, profile: Profile, monitoring: Monitoring, share: Share, *, scale: int, half: int
+        self,
+        profile: Profile,
+        monitoring: Monitoring,
+        share: Share,
+        *,
+        scale: int,
+        half: int,
+        usable: bool,
     ) -> None:
         known = dict(
             zip(profile.calibration.river_names, profile.calibration.river_alarms, strict=True)
@@ -157,8 +165,12 @@ class RiverWatch:
         self._streams: list[tuple[int, str, RiverStream]] = []
         for detector in monitoring.detectors:
             name, row = identity(detector), rows.get(detector.feature, -1)
-            reason = reason_off(
-                int(known.get(name, -1)) if row >= 0 else -1, profile.n_rows, share.per_test
+            reason = (
+                NO_WINDOWS
+                if not usable
+                else reason_off(
+                    int(known.get(name, -1)) if row >= 0 else -1, profile.n_rows, share.per_test
+                )
             )
             if reason:
                 self.off[name] = reason

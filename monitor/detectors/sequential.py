@@ -196,13 +196,13 @@ class Sequential:
         return int(np.argmax(backwards)) + 1
 
     def _doubt(self, column: int, k: int, n_cur: int) -> float:
-        """What chance adds to a distance of so few values, at most the floor itself.
+        """What chance adds to a distance of so few values, at most twice the floor.
 
         Without it a lasting trifle would be measured again and again until one stretch exceeds
         the floor by luck.
         """
         noise = NOISE * float(np.sqrt(self._effects[column, k] / max(n_cur, 1)))
-        return min(noise, self._floor)
+        return min(noise, 2.0 * self._floor)
 
     def _effect(self, column: int, k: int, codes: Codes) -> tuple[float, int]:
         reference = self._references[column]
