@@ -18,7 +18,7 @@ from rich.table import Table
 
 from monitor.cli.console import console
 from monitor.cli.stack import start, stop
-from monitor.config import Settings, load_settings
+from monitor.config import Settings, TopicSettings, load_settings
 from monitor.profiling.card import load_card
 from monitor.storage import queries
 from monitor.storage.connection import Connection
@@ -96,7 +96,7 @@ def _run(file: Path) -> None:
     with _worker(file) as still_runs:
         produced = _stream(settings, reader, events, still_runs)
     _say(5, "what came of it")
-    problems = _summary(reader, produced)
+    problems = _summary(reader, settings.kafka.topics, produced)
     if problems:
         raise click.ClickException("the counts do not reconcile: " + "; ".join(problems))
 
@@ -201,31 +201,31 @@ def _send_broken(settings: Settings) -> None:
     delivery.close(SEND_TIMEOUT_S)
 
 
-def _summary(reader: Connection, produced: Produced) -> list[str]:
+def _summary(reader: Connection, topics: TopicSettings, produced: Produced) -> list[str]:
     """Print what the database says; gives what does not reconcile with the producer."""
-    stored = {
-        row["source"]: int(row["records"]) for row in queries.ask(reader, queries.STORED_BY_TOPIC)
-    }
-    screen = console()
+    rows = queries.ask(reader, queries.STORED_BY_TOPIC)
+    found = {(row["topic"], row["source"]): int(row["records"]) for row in rows}
     table = Table(title="records", title_justify="left")
     for name in ("topic", "produced", "in ClickHouse", "rejected"):
         table.add_column(name, justify="left" if name == "topic" else "right")
-    sent = produced.predictions + produced.broken
-    rejected = stored.get("rejections", 0)
-    table.add_row("predictions", f"{sent:,}", f"{stored.get('predictions', 0):,}", f"{rejected:,}")
-    table.add_row("labels", f"{produced.labels:,}", f"{stored.get('labels', 0):,}", "0")
+    problems = []
+    for topic, source, sent, broken in (
+        (topics.predictions, "predictions", produced.predictions, produced.broken),
+        (topics.labels, "labels", produced.labels, 0),
+    ):
+        stored, rejected = found.get((topic, source), 0), found.get((topic, "rejections"), 0)
+        table.add_row(topic, f"{sent + broken:,}", f"{stored:,}", f"{rejected:,}")
+        if (stored, rejected) != (sent, broken):
+            problems.append(
+                f"{topic}: {sent} good and {broken} broken records were sent, "
+                f"{stored} are stored and {rejected} rejected"
+            )
+    screen = console()
     screen.print(table)
     reasons = queries.ask(reader, queries.REJECTIONS_BY_REASON)
     words = ", ".join(f"{row['records']} {row['reason']}" for row in reasons)
     click.echo(f"rejected on purpose ({produced.broken} broken records were sent): {words}\n")
     screen.print(_timeline(queries.ask(reader, queries.ALERTS_BY_MONTH)))
-    problems = []
-    if sent != stored.get("predictions", 0) + rejected:
-        problems.append(f"{sent} predictions sent, {stored.get('predictions', 0)} stored")
-    if produced.labels != stored.get("labels", 0):
-        problems.append(f"{produced.labels} labels sent, {stored.get('labels', 0)} stored")
-    if rejected != produced.broken:
-        problems.append(f"{produced.broken} broken records sent, {rejected} rejected")
     return problems
 
 

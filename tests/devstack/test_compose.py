@@ -23,6 +23,7 @@ IMAGE = re.compile(r"[a-z0-9./-]+:\d+(\.\d+)+")
 SERVICE_KEYS = {
     "build",
     "depends_on",
+    "entrypoint",
     "environment",
     "healthcheck",
     "image",

@@ -1,8 +1,10 @@
 """A site of its own for each test: topics, database and consumer group nobody else uses."""
 
+import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,7 +32,7 @@ from schemas import FeatureSpec, ModelCard, Monitoring
 
 MODEL = "orders"
 FEATURES = ("amount", "items")
-WAIT_S = 90.0
+WAIT_S = 120.0
 
 Wire = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 """(key, value, headers) of one record."""
@@ -54,18 +56,28 @@ class Site:
         self.workers.append(worker)
         return worker
 
-    def send(self, records: Sequence[Wire]) -> None:
-        """Records to the predictions topic, in order."""
-        producer = KafkaProducer(**client_options(self.settings.kafka), linger_ms=10, acks="all")
-        topic = self.settings.kafka.topics.predictions
+    def send(self, records: Sequence[Wire], topic: str | None = None) -> list[tuple[int, int]]:
+        """Records to a topic (predictions), in order; gives (partition, offset) of each."""
+        producer = KafkaProducer(
+            **client_options(self.settings.kafka),
+            linger_ms=10,
+            acks="all",
+            compression_type="lz4",
+            max_request_size=4_000_000,
+        )
         futures = [
-            producer.send(topic, key=key, value=value, headers=headers)
+            producer.send(
+                topic or self.settings.kafka.topics.predictions,
+                key=key,
+                value=value,
+                headers=headers,
+            )
             for key, value, headers in records
         ]
-        producer.flush(timeout=60)
-        for future in futures:
-            future.get(timeout=1)
+        producer.flush(timeout=120)
+        places = [future.get(timeout=1) for future in futures]
         producer.close()
+        return [(place.partition, place.offset) for place in places]
 
     def register(self, card: ModelCard, reference: pd.DataFrame) -> ModelCard:
         """Profile to ClickHouse, then the card to its topic."""
@@ -79,8 +91,10 @@ class Site:
 
     def counts(self) -> Mapping[str, int]:
         """Distinct records in ClickHouse by table."""
-        rows = ask(self.store.connection, STORED_BY_TOPIC)
-        return {row["source"]: int(row["records"]) for row in rows}
+        counts: Counter[str] = Counter()
+        for row in ask(self.store.connection, STORED_BY_TOPIC):
+            counts[row["source"]] += int(row["records"])
+        return dict(counts)
 
     def wait(self, done: Callable[[], bool], what: str) -> None:
         """Until `done`, within a bound; a worker that died is an error with its log."""
@@ -89,8 +103,15 @@ class Site:
             for worker in self.workers:
                 if worker.poll() not in (None, 0, -9, -15):
                     raise AssertionError(f"the worker ended: {self.log()}")
-            assert time.monotonic() < deadline, f"{what} did not come: {self.log()}"
+            assert time.monotonic() < deadline, f"{what} did not come: {self.counts()} {self.log()}"
             time.sleep(0.2)
+
+    def stop_workers(self) -> None:
+        """SIGTERM to all; each must end well."""
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGTERM)
+                assert worker.wait(timeout=30) == 0, self.log()
 
     def log(self) -> str:
         """The end of the workers' logs."""
