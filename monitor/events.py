@@ -76,7 +76,7 @@ class PredictionColumns:
     numbers: dict[str, Float64]
     categories: dict[str, list[str | None]]
     faults: tuple[Fault, ...]
-    events: list[dict[str, Any]]
+    events: Sequence[dict[str, Any]]
     repeated: Bool
     """True where the event id was seen before: stored, flagged, kept out of windows."""
 

@@ -28,6 +28,25 @@ VersionKey = tuple[str, str]
 ProfileLoader = Callable[[str], bytes | None]
 """Profile hash to its bytes; None where the store has none. Raises StorageError."""
 
+Encoded = tuple[Codes, Float64]
+"""Codes (columns, n) and raw numbers (number columns, n) of a batch."""
+
+Encoder = Callable[[Profile, PredictionColumns], Encoded]
+"""How a batch becomes codes: `encode`, or one that remembers what it has encoded."""
+
+
+def encode(profile: Profile, columns: PredictionColumns) -> Encoded:
+    """Codes and raw numbers of a batch against the references of its profile."""
+    n = len(columns)
+    absent = np.full(n, np.nan)
+    values = [
+        columns.numbers.get(column.name, absent)
+        for column in profile.columns
+        if isinstance(column, NumberReference)
+    ]
+    codes = profile.encode(columns.numbers, columns.categories, n)
+    return codes, np.array(values, np.float64).reshape(len(values), n)
+
 
 @dataclass(slots=True)
 class VersionMonitor:
@@ -38,13 +57,13 @@ class VersionMonitor:
     battery: Battery
     stream: WindowedStream
     policy: Policy
-    number_columns: tuple[str, ...]
+    encoder: Encoder
     allowed_silence_minutes: float
     faults: deque[tuple[int, str, str]] = field(default_factory=deque)
     """(event index, feature, reason) of the open pane."""
 
     @classmethod
-    def build(cls, card: ModelCard, profile: Profile) -> "VersionMonitor":
+    def build(cls, card: ModelCard, profile: Profile, encoder: Encoder) -> "VersionMonitor":
         """Begin watching a version from its first event."""
         battery = Battery(profile, card.monitoring)
         smallest = min(battery.scales, default=0)
@@ -54,23 +73,15 @@ class VersionMonitor:
             battery=battery,
             stream=WindowedStream(card.monitoring.pane_events, battery.scales),
             policy=Policy.of(card, smallest),
-            number_columns=tuple(
-                column.name for column in profile.columns if isinstance(column, NumberReference)
-            ),
+            encoder=encoder,
             allowed_silence_minutes=allowed_silence_minutes(
                 profile.longest_gap_us, card.monitoring.stopped_after_minutes
             ),
         )
 
-    def encode(self, columns: PredictionColumns) -> tuple[Codes, Float64]:
-        """Codes (columns, n) and raw numbers (number columns, n) of a batch."""
-        n = len(columns)
-        codes = self.profile.encode(columns.numbers, columns.categories, n)
-        absent = np.full(n, np.nan)
-        values = np.array(
-            [columns.numbers.get(name, absent) for name in self.number_columns], np.float64
-        ).reshape(len(self.number_columns), n)
-        return codes, values
+    def encode(self, columns: PredictionColumns) -> Encoded:
+        """Codes and raw numbers of a batch."""
+        return self.encoder(self.profile, columns)
 
     def faults_until(self, last_event: int) -> list[tuple[str, str]]:
         """Take out the (feature, reason) of every fault up to an event."""
@@ -84,8 +95,11 @@ class VersionMonitor:
 class Roster:
     """Cards by model version, and a monitor for each version that has sent events."""
 
-    def __init__(self, load_profile: ProfileLoader, duplicate_memory: int) -> None:
+    def __init__(
+        self, load_profile: ProfileLoader, duplicate_memory: int, encoder: Encoder = encode
+    ) -> None:
         self._load_profile = load_profile
+        self._encoder = encoder
         self._duplicate_memory = duplicate_memory
         self._cards: dict[VersionKey, ModelCard] = {}
         self._monitors: dict[VersionKey, VersionMonitor] = {}
@@ -133,7 +147,9 @@ class Roster:
                     f"profile {card.profile_hash} of {model} {version} is not in ClickHouse: "
                     "register the version again with `plumbline register`"
                 )
-            monitor = self._monitors[key] = VersionMonitor.build(card, Profile.from_bytes(raw))
+            monitor = self._monitors[key] = VersionMonitor.build(
+                card, Profile.from_bytes(raw), self._encoder
+            )
         return monitor
 
     def recent(self, model: str) -> RecentIds:

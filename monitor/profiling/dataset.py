@@ -86,6 +86,14 @@ class Dataset:
         columns = {name: _taken(column, order) for name, column in self.columns.items()}
         return Dataset(self.source, columns, self.n_rows)
 
+    def rows(self, start: int, stop: int, kept: Int64 | None = None) -> "Dataset":
+        """The rows [start, stop), or of them those at the places `kept`."""
+        columns = {name: column.part(start, stop) for name, column in self.columns.items()}
+        if kept is None:
+            return Dataset(self.source, columns, stop - start)
+        columns = {name: _taken(column, kept) for name, column in columns.items()}
+        return Dataset(self.source, columns, len(kept))
+
     def score_columns(self) -> dict[str, str]:
         """Class to the column with its score: `score_<class>`, where it holds numbers."""
         return {

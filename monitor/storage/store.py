@@ -150,7 +150,7 @@ def _kept_predictions(columns: PredictionColumns, kept: Bool) -> PredictionColum
             for fault in columns.faults
             if fault.row in place
         ),
-        events=[columns.events[row] for row in rows],
+        events=[columns.events[row] for row in rows.tolist()],
         repeated=columns.repeated[rows],
     )
 

@@ -1,0 +1,1 @@
+"""The same pipeline over files: what would have fired, and when."""
