@@ -12,6 +12,7 @@ from typing import Any
 from monitor.detectors.budget import Share, false_alarms_per_event, split
 from monitor.detectors.calibration import MIN_BLOCKS
 from monitor.detectors.joint_tests import JointTests
+from monitor.detectors.ks import CdfTables
 from monitor.detectors.rest import Rests, column_array
 from monitor.detectors.river_detectors import RiverWatch, identity
 from monitor.detectors.scores import ALTERNATIVES, ScoreTables
@@ -21,6 +22,7 @@ from monitor.detectors.window_tests import WindowTests
 from monitor.errors import StateError
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.codes import Codes
+from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
 from schemas.model import Monitoring
 
@@ -86,25 +88,26 @@ class Battery:
                 "pairs": len(usable[:1]),
             },
         )
-        tables = ScoreTables.of(profile.columns)
+        scores = ScoreTables.of(profile.columns)
+        tables = CdfTables.of([c for c in profile.columns if isinstance(c, NumberReference)])
         self._limits, sequential = sequential_thresholds(
-            profile, tables, shares["sequential"], slowest=smallest
+            profile, scores, shares["sequential"], slowest=smallest
         )
         self.spent: Mapping[str, Share] = {**shares, "sequential": sequential}
         """How the budget is split over the families of tests."""
         self._windows = {
-            scale: WindowTests(profile, scale, monitoring.effect_floor, shares)
+            scale: WindowTests(profile, tables, scale, monitoring.effect_floor, shares)
             for scale in monitoring.scales
         }
         self._joint = {
             scale: JointTests(
-                profile, scale, monitoring.effect_floor, shares, pairs=scale == smallest
+                profile, tables, scale, monitoring.effect_floor, shares, pairs=scale == smallest
             )
             for scale in usable
         }
         self._sequential = Sequential(
             profile.columns,
-            tables,
+            scores,
             self._limits,
             effects=profile.calibration.sequential_effect,
             floor=monitoring.effect_floor,

@@ -18,7 +18,7 @@ from monitor.detectors.blocks import (
     rate_effect,
     two_sample_size,
 )
-from monitor.detectors.correlation import MAX_COLUMNS, RankTables
+from monitor.detectors.correlation import MAX_COLUMNS, RankCorrelations
 from monitor.detectors.dependence import dependence
 from monitor.detectors.ks import CdfTables
 from monitor.detectors.river_detectors import alarms_on_reference, identity
@@ -171,12 +171,9 @@ class _Scales:
     def _pairs(self, starts: Int64, place: int, scale: int) -> None:
         if not 2 <= len(self._numbers) <= MAX_COLUMNS:
             return
-        tables = RankTables.of(self._numbers)
+        ranks = RankCorrelations(self._numbers, self._tables)
         found = np.stack(
-            [
-                tables.correlations(self._codes[self._numeric, a : a + scale])
-                for a in starts.tolist()
-            ]
+            [ranks.of(self._codes[self._numeric, a : a + scale]) for a in starts.tolist()]
         )
         known = ~np.isnan(found)
         seen = known.sum(axis=0)

@@ -6,13 +6,13 @@ most broken one is from the reference. Never: a model of the columns.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from scipy.special import stdtr
 
-from monitor.events import Float64, Int64
-from monitor.sketches.codes import Codes
+from monitor.detectors.ks import CdfTables
+from monitor.events import Float64
+from monitor.sketches.codes import NULL_CODE, Codes
 from monitor.sketches.number import NumberReference
 
 MAX_COLUMNS = 50
@@ -23,49 +23,48 @@ LIVELY = 0.25
 constant, mostly missing) tells nothing of its pairs there."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RankTables:
-    """Centred mid-ranks of every slot, float32 and flat, with 0 for "no value" at each row's end.
+class RankCorrelations:
+    """Rank correlations of all pairs of number columns in a window.
+
+    Parameters
+    ----------
+    columns
+        The columns.
+    tables
+        Their cumulative tables.
 
     >>> column = NumberReference.from_values("x", np.arange(100.0))
-    >>> tables = RankTables.of([column, column])
+    >>> ranks = RankCorrelations([column, column], CdfTables.of([column, column]))
     >>> up = column.codes(np.arange(100.0))
-    >>> float(np.tanh(tables.correlations(np.stack([up, up[::-1]]))[0, 1]).round(2))
+    >>> float(np.tanh(ranks.of(np.stack([up, up[::-1]]))[0, 1]).round(2))
     -1.0
     """
 
-    flat: np.ndarray[tuple[int], np.dtype[np.float32]]
-    offsets: Int64
-    last: Codes
-    variances: Float64
-    """float64[F]: variance of the ranks in the reference."""
+    __slots__ = ("_tables", "_variances")
 
-    @classmethod
-    def of(cls, columns: Sequence[NumberReference]) -> Self:
-        """Tables of the columns, in their order."""
-        tables, variances = [], []
+    def __init__(self, columns: Sequence[NumberReference], tables: CdfTables) -> None:
+        self._tables = tables
+        variances = []
         for column in columns:
             cdf = column.cdf
-            tables.append(np.append((cdf[:-1] + cdf[1:]) / 2 - 0.5, 0.0).astype(np.float32))
-            variances.append(float((np.diff(cdf) * tables[-1][:-1].astype(np.float64) ** 2).sum()))
-        sizes = np.array([table.size for table in tables], dtype=np.int64)
-        return cls(
-            flat=np.concatenate(tables) if tables else np.zeros(0, np.float32),
-            offsets=(np.cumsum(sizes) - sizes)[:, None],
-            last=(sizes - 1).astype(np.uint16)[:, None],
-            variances=np.array(variances),
-        )
+            middle = (cdf[:-1] + cdf[1:]) / 2 - 0.5
+            variances.append(float((np.diff(cdf) * middle**2).sum()))
+        self._variances = np.array(variances)
 
-    def correlations(self, codes: Codes) -> Float64:
+    def of(self, codes: Codes) -> Float64:
         """Fisher-transformed rank correlations float64[F, F] of uint16[F, W].
 
         A missing value counts as a middle one. NaN where a column of the pair hardly varies.
         """
-        ranks = self.flat.take(np.minimum(codes, self.last) + self.offsets)
+        place = np.minimum(codes, self._tables.last) + self._tables.offsets
+        ranks = self._tables.flat.take(place)
+        ranks += self._tables.flat.take(place + 1)
+        ranks *= 0.5
+        ranks[codes == NULL_CODE] = 0.5
         ranks -= ranks.mean(axis=1, keepdims=True)
-        products = (ranks @ ranks.T).astype(np.float64)
+        products = ranks @ ranks.T
         power = np.diag(products)
-        lively = power >= np.maximum(LIVELY * self.variances * codes.shape[1], 1e-9)
+        lively = power >= np.maximum(LIVELY * self._variances * codes.shape[1], 1e-9)
         size = np.where(lively, np.sqrt(np.maximum(power, 1e-9)), np.nan)
         fisher: Float64 = np.arctanh(np.clip(products / np.outer(size, size), -LIMIT, LIMIT))
         return fisher

