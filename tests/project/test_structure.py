@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from monitor.config import Settings
+from monitor.findings import KINDS, kind_of
 from monitor.pipeline import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,3 +83,13 @@ def test_links_between_documents_lead_somewhere() -> None:
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_kind_of_alert_is_documented() -> None:
+    text = (ROOT / "docs" / "alerts.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (\w+) \| (.*) \|$", text, re.MULTILINE)
+    documented = {(name, category, severity) for name, category, severity, _ in rows}
+    kinds = {*KINDS.values(), kind_of("ks", "score")}
+    assert documented == {(kind.alertname, kind.category, kind.severity) for kind in kinds}
+    raised_by = set(re.findall(r"`(\w+)`", " ".join(row[3] for row in rows)))
+    assert set(KINDS) <= raised_by
