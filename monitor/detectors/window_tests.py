@@ -96,6 +96,8 @@ class WindowTests:
             self._n_rows,
             self._missing_effect,
         )
+        self._unseen_threshold: dict[int, tuple[int, float]] = {}
+        """Row to (number of values, threshold) of the window before."""
 
     def test(self, codes: Codes) -> list[Measurement]:
         """One measurement per column and test, in column order within each test."""
@@ -225,14 +227,19 @@ class WindowTests:
             self._unseen_effect[row : row + 1],
         )
         p = rate_p_values(counts[-1:].astype(np.float64), sizes, *arguments)
-        threshold = rate_thresholds(np.array([self._rate_alpha]), sizes, *arguments)
+        known_n, threshold = self._unseen_threshold.get(row, (-1, 1.0))
+        if known_n != n:
+            # Found by bisection; a window's number of values is mostly that of the one before.
+            alphas = np.array([self._rate_alpha])
+            threshold = float(rate_thresholds(alphas, sizes, *arguments)[0])
+            self._unseen_threshold[row] = (n, threshold)
         rate = counts[-1] / max(n, 1)
         return self._measurement(
             "unseen_categories",
             column.name,
             statistic=float(rate),
             effect=float(rate - before / max(column.n, 1)),
-            threshold=float(threshold[0]),
+            threshold=threshold,
             p_value=float(p[0]),
             alpha=self._rate_alpha,
             n_ref=column.n,
