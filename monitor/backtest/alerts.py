@@ -39,6 +39,11 @@ class BacktestAlert:
         """The column that it is about, empty where it is about all of them."""
         return self.labels.get("feature", "")
 
+    @property
+    def name(self) -> str:
+        """What a person calls it: `FeatureDrift temp`."""
+        return f"{self.labels['alertname']} {self.feature}".rstrip()
+
     def to_json(self) -> dict[str, Any]:
         """The alert as one JSON object."""
         measurement = self.fired.finding.measurement

@@ -10,6 +10,7 @@ from typing import Any
 
 from monitor.alerts import AlertMove
 from monitor.backtest.alerts import BacktestAlert, alerts_of, events_under_alert
+from monitor.backtest.labels import LabelCoverage
 from monitor.backtest.store import ReportStore
 from monitor.detectors.battery import Battery
 from monitor.events import Int64
@@ -51,6 +52,7 @@ class BacktestResult:
     """An Arrow table with the columns of the table `findings` in ClickHouse."""
     battery: Battery
     """What tested: its budget and what it can see."""
+    labels: LabelCoverage | None
 
     @classmethod
     def of(
@@ -60,6 +62,7 @@ class BacktestResult:
         profile: Profile,
         store: ReportStore,
         roster: Roster,
+        labels: LabelCoverage | None = None,
     ) -> "BacktestResult":
         """The result of a pipeline that has taken every row of `dataset`."""
         alerts, unconfirmed = alerts_of(store.moves)
@@ -83,6 +86,7 @@ class BacktestResult:
             moves=tuple(store.moves),
             findings=store.findings(),
             battery=watched.battery if watched else Battery(profile, card.monitoring),
+            labels=labels,
         )
 
     @property
@@ -110,5 +114,6 @@ class BacktestResult:
             "events_under_alert": self.under_alert,
             "unconfirmed": self.unconfirmed,
             "backward_steps": 0 if self.time is None else self.time.backward_steps,
+            "labels": None if self.labels is None else self.labels.to_json(),
             "alerts": [alert.to_json() for alert in self.alerts],
         }

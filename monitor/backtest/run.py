@@ -8,6 +8,7 @@ from typing import Final
 
 import pandas as pd
 
+from monitor.backtest.labels import LabelCoverage, label_coverage
 from monitor.backtest.result import BacktestResult
 from monitor.backtest.rows import PARTITION, RowBatch, RowValidator, check_rows, row_batches
 from monitor.backtest.store import ReportStore
@@ -33,9 +34,15 @@ WORKER: Final = WorkerSettings()
 
 
 def run_backtest(
-    events: Dataset | pd.DataFrame, card: ModelCard, reference: Profile | Dataset | pd.DataFrame
+    events: Dataset | pd.DataFrame,
+    card: ModelCard,
+    reference: Profile | Dataset | pd.DataFrame,
+    *,
+    labels: Dataset | pd.DataFrame | None = None,
 ) -> BacktestResult:
     """What the monitor would have said of `events`, in the order of their rows.
+
+    Labels are matched and counted; ConfigError names a column that is missing or wrong.
 
     >>> import numpy as np
     >>> from schemas.model import FeatureSpec, Monitoring
@@ -49,10 +56,14 @@ def run_backtest(
     [('x', True)]
     """
     dataset = as_dataset(events, card, "the events")
+    coverage = None
+    if labels is not None:
+        truths = labels if isinstance(labels, Dataset) else frame_dataset(labels, source="labels")
+        coverage = label_coverage(dataset, truths)
     watch = Watch(card, as_profile(reference, card), validator=row_validator())
     for batch in row_batches(dataset, card, TOPICS.predictions):
         watch.take(batch)
-    return watch.result(dataset)
+    return watch.result(dataset, coverage)
 
 
 class Watch:
@@ -97,9 +108,11 @@ class Watch:
         self._pipeline.on_batch(batch)
         self._pipeline.commit({(TOPICS.predictions, PARTITION): batch.stop}, MEMBERSHIP)
 
-    def result(self, dataset: Dataset) -> BacktestResult:
+    def result(self, dataset: Dataset, labels: LabelCoverage | None = None) -> BacktestResult:
         """What was found in the rows of `dataset`, all of which have been taken."""
-        return BacktestResult.of(dataset, self.card, self._profile, self._store, self._roster)
+        return BacktestResult.of(
+            dataset, self.card, self._profile, self._store, self._roster, labels
+        )
 
 
 def row_validator() -> RowValidator:

@@ -4,50 +4,78 @@ from pathlib import Path
 
 import click
 
+_FILE = click.Path(path_type=Path)
+_NEW_FILE = click.Path(path_type=Path, dir_okay=False)
+
 
 @click.command("backtest")
-@click.argument("events_file", metavar="EVENTS", type=click.Path(path_type=Path))
+@click.argument("events_file", metavar="EVENTS", type=_FILE)
 @click.option(
-    "--reference",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Data file that the events are compared with.",
+    "--reference", type=_FILE, required=True, help="Data file that the events are compared with."
 )
 @click.option(
     "--card",
     "card_file",
-    type=click.Path(path_type=Path),
+    type=_FILE,
     required=True,
     help="Model card (YAML) that says what the columns are.",
 )
 @click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the alerts to this file as JSON.",
+    "--labels",
+    "labels_file",
+    type=_FILE,
+    help="Data file with event_id, label and observed_at: says how many events got a label, when.",
+)
+@click.option("--json", "json_file", type=_NEW_FILE, help="Write the alerts to this file as JSON.")
+@click.option("--html", "html_file", type=_NEW_FILE, help="Write a page with charts to this file.")
+@click.option(
+    "--sweep",
+    "sweeps",
+    multiple=True,
+    metavar="SETTING=VALUES",
+    help="Compare values of one setting: budget=0.5,1,2, floor=0.05,0.1 or "
+    "window=1000,4000,1000+4000 (sizes joined by + run together). Can be given more than once; "
+    "each sweep changes its setting alone.",
 )
 def backtest_command(
-    events_file: Path, reference: Path, card_file: Path, json_file: Path | None
+    events_file: Path,
+    reference: Path,
+    card_file: Path,
+    labels_file: Path | None,
+    json_file: Path | None,
+    html_file: Path | None,
+    sweeps: tuple[str, ...],
 ) -> None:
     """Run the monitor over EVENTS (CSV, Parquet or NDJSON), with no broker and no server.
 
-    The rows are taken in the order of the file. Columns: event_id, occurred_at, model_version,
-    prediction, score or score_<class>, and the features of the card.
+    Prints every alert with its moves, the budget for false alarms, and what cannot tell. Columns
+    of EVENTS: event_id, occurred_at, model_version, prediction, score or score_<class>, and the
+    features of the card. Rows are taken in the order of the file and numbered from 0.
     """
+    from monitor.backtest.report import html_report
     from monitor.backtest.run import as_profile, run_backtest
-    from monitor.backtest.tables import result_parts
+    from monitor.backtest.sweep import Sweep, run_sweep
+    from monitor.backtest.tables import result_parts, sweep_table
     from monitor.cli.console import console
     from monitor.profiling.card import load_card
     from monitor.profiling.dataset import read_dataset
 
+    asked = [Sweep.parse(text) for text in sweeps]
     card = load_card(card_file)
-    profile = as_profile(read_dataset(reference, card), card)
-    result = run_backtest(read_dataset(events_file, card), card, profile)
+    compared = read_dataset(reference, card)
+    events = read_dataset(events_file, card)
+    labels = None if labels_file is None else read_dataset(labels_file)
+    profile = as_profile(compared, card)
+    result = run_backtest(events, card, profile, labels=labels)
     screen = console()
     for part in result_parts(result):
         screen.print(part)
+    for sweep in asked:
+        screen.print(sweep_table(sweep, run_sweep(sweep, events, card, compared, profile)))
     if json_file is not None:
         _write(json_file, _json(result.to_json()))
+    if html_file is not None:
+        _write(html_file, html_report(result))
 
 
 def _json(values: object) -> str:

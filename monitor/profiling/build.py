@@ -6,6 +6,7 @@ what they call a value. Never: a row left out; a clock.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -68,6 +69,20 @@ def build_profile(dataset: Dataset, card: ModelCard, *, seed: int = SEED) -> tup
         dataset_fingerprint=audit.dataset_fingerprint,
     )
     return profile, audit
+
+
+def recalibrated(profile: Profile, dataset: Dataset, card: ModelCard) -> Profile:
+    """The profile of the same data set for other window sizes and detectors of the card."""
+    columns = read_as_stream(dataset.in_time_order(), card)
+    return replace(
+        profile,
+        calibration=calibrate(
+            profile.encode(columns.numbers, columns.categories, dataset.n_rows),
+            profile.columns,
+            card.monitoring,
+            time_ordered=profile.time_ordered,
+        ),
+    )
 
 
 def read_as_stream(dataset: Dataset, card: ModelCard) -> Columns:
