@@ -24,6 +24,7 @@ from monitor.findings import Measurement, Verdict
 from monitor.sketches.codes import Codes
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
+from monitor.sketches.seasonal import SeasonalReference
 from schemas.model import Monitoring
 
 
@@ -192,11 +193,23 @@ class Battery:
 
     def explain(self) -> list[ScaleNote]:
         """What the windows of each size can see, column by column."""
-        return [
-            ScaleNote(*note)
-            for scale in self._monitoring.scales
-            for note in self._windows[scale].columns()
-        ]
+        season, columns = (
+            self._monitoring.seasonality,
+            dict(zip(self._profile.names, self._profile.columns, strict=True)),
+        )
+        notes = []
+        for scale in self._monitoring.scales:
+            for note in self._windows[scale].columns():
+                found = ScaleNote(*note)
+                column = columns[found.column]
+                if isinstance(column, SeasonalReference):
+                    extra = f" (compared with the same {column.season})"
+                elif season != "none" and isinstance(column, NumberReference):
+                    extra = f" (the reference does not cover {season}: compared with the whole)"
+                else:
+                    extra = ""
+                notes.append(replace(found, words=found.words + extra))
+        return notes
 
     def explain_events(self) -> list[EventNote]:
         """What the sequential detectors can see, and which are off and why."""

@@ -12,6 +12,7 @@ from monitor.detectors.ks import effective_size, ks_thresholds
 from monitor.findings import Verdict
 from monitor.sketches.kll import KllSummary
 from monitor.sketches.number import NumberReference
+from monitor.sketches.seasonal import SeasonalReference
 
 GRID = 512
 """Points of the reference at which the two distributions are compared, at most."""
@@ -40,6 +41,8 @@ def retest(
     Drift is claimed where even d - error is significant, no drift where not even d + error is;
     between the two the summary cannot tell.
 
+    A column that is compared by season cannot be told from a summary, which has no times.
+
     **Blind to** what lies between the grid's points: up to 1 / `GRID` of the reference, which is
     part of the error.
 
@@ -52,7 +55,7 @@ def retest(
     >>> retest(KllSummary(np.arange(0.0, 2_000.0, 7.0)), column, alpha=1e-6).verdict.value
     'ok'
     """
-    if summary.n == 0 or column.n == 0:
+    if summary.n == 0 or column.n == 0 or isinstance(column, SeasonalReference):
         return Retest(0.0, 1.0, 1.0, Verdict.CANNOT_TELL)
     k = column.points.size
     at = np.unique(np.linspace(0, k - 1, min(k, GRID)).astype(np.int64))

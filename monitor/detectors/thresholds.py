@@ -37,7 +37,7 @@ def sequential_thresholds(
         if not on.any() or share.false_alarms_per_event <= 0:
             return np.full(on.shape, np.inf), replace(share, tests=0)
         parts = weights / weights[on].sum() * share.false_alarms_per_event
-        heights = np.where(on, _heights(profile, tables, parts), np.inf)
+        heights = np.where(on, _heights(profile, tables, parts, slowest), np.inf)
         quick = heights <= slowest * information
         if quick[on].all():
             break
@@ -45,7 +45,7 @@ def sequential_thresholds(
     return heights, share
 
 
-def _heights(profile: Profile, tables: ScoreTables, rate: Float64) -> Float64:
+def _heights(profile: Profile, tables: ScoreTables, rate: Float64, slowest: int) -> Float64:
     """Heights that are passed at `rate` (float64[F, K], per event), over references and streams.
 
     Without drift the chance of a height h goes as exp(-w h), w = 1 for independent rows, because
@@ -58,7 +58,7 @@ def _heights(profile: Profile, tables: ScoreTables, rate: Float64) -> Float64:
     effect, error = _widened(calibration.sequential_effect, calibration.sequential_error)
     information = np.maximum(tables.information, 1e-12)
     n_rows = np.array([[max(column.n_rows, 1)] for column in profile.columns], dtype=np.float64)
-    n = np.array([[max(column.n, 1)] for column in profile.columns], dtype=np.float64)
+    n = np.array([[max(column.sample_for(slowest), 1.0)] for column in profile.columns])
     sampling = effect / n_rows + np.maximum(1.0 / n - 1.0 / n_rows, 0.0)
     exponent = 1.0 / effect
     doubt = exponent**2 * tables.ratio_variance * sampling / information**2
@@ -100,8 +100,9 @@ def words(profile: Profile, heights: Float64, row: int, slowest: int) -> tuple[b
         return True, f"{name} is watched event by event for: {', '.join(moves)}"
     if not isinstance(profile.columns[row], NumberReference):
         return bool(on.any()), f"{name} has no order: only its missing rate is watched by event"
-    return bool(on.any()), (
-        f"{name} is not watched event by event: its rows depend on each other so much (sums vary "
+    missing = "only its missing rate is" if on.any() else "it is not"
+    return False, (
+        f"{name}: {missing} watched event by event: its rows depend on each other so much (sums vary "
         f"{effect:.0f} times as much as of independent rows) that an alarm within its share of "
         f"the budget would take longer than a window of {slowest} events"
     )

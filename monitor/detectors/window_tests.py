@@ -85,7 +85,7 @@ class WindowTests:
         self._missing_effect = measured(calibration.missing_effect, 1.0)
         self._unseen_effect = measured(calibration.unseen_effect, 1.0)
         self._n_rows = np.array([column.n_rows for column in profile.columns], dtype=np.float64)
-        self._n_ref = np.array([column.n for column in profile.columns], dtype=np.float64)
+        self._n_ref = np.array([column.sample_for(scale) for column in profile.columns])
         self._missing_ref = np.array([c.missing_rate * c.n_rows for c in profile.columns])
         self._alpha = shares["windows"].alpha(scale) if self.usable else 1e-6
         self._rate_alpha = shares["rates"].alpha(scale) if self.usable else 1e-6

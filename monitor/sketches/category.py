@@ -81,6 +81,11 @@ class CategoryReference:
             dtype=np.uint16,
         )
 
+    def sample_for(self, events: int) -> float:
+        """Reference values that `events` in a row are compared with: all of them."""
+        del events
+        return float(self.n)
+
     def ranks(self, codes: Codes) -> Float64:
         """Mid-ranks in the order of the names (most frequent first), NaN for NULL_CODE."""
         return mid_ranks(self.cdf, codes)

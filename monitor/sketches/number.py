@@ -85,6 +85,11 @@ class NumberReference:
         codes[np.isnan(values)] = NULL_CODE
         return codes
 
+    def sample_for(self, events: int) -> float:
+        """Reference values that `events` in a row are compared with: all of the sample."""
+        del events
+        return float(self.n)
+
     def ranks(self, codes: Codes) -> Float64:
         """Mid-ranks u = (P_ref(X < x) + P_ref(X <= x)) / 2 of coded values, NaN for NULL_CODE."""
         return mid_ranks(self.cdf, codes)

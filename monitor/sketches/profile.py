@@ -18,6 +18,7 @@ from monitor.sketches.calibration import Calibration
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import NULL_CODE, Codes
 from monitor.sketches.number import NumberReference
+from monitor.sketches.seasonal import SeasonalReference
 
 Reference = NumberReference | CategoryReference
 HOURS_PER_WEEK = 7 * 24
@@ -55,12 +56,20 @@ class Profile:
         numbers: Mapping[str, Float64],
         categories: Mapping[str, Sequence[str | None]],
         n: int,
+        occurred_us: Int64 | None = None,
     ) -> Codes:
-        """Codes uint16[F, n] of n events; a column absent from both mappings is all NULL_CODE."""
+        """Codes uint16[F, n] of n events; a column absent from both mappings is all NULL_CODE.
+
+        `occurred_us` int64[n] is needed where a column is compared by season.
+        """
         codes = np.full((len(self.columns), n), NULL_CODE, dtype=np.uint16)
         for row, column in enumerate(self.columns):
             if isinstance(column, NumberReference):
-                if column.name in numbers:
+                if column.name not in numbers:
+                    continue
+                if isinstance(column, SeasonalReference) and occurred_us is not None:
+                    codes[row] = column.codes_at(numbers[column.name], occurred_us)
+                else:
                     codes[row] = column.codes(numbers[column.name])
             elif column.name in categories:
                 codes[row] = column.codes(categories[column.name])

@@ -16,6 +16,7 @@ from monitor.errors import ProfileError
 from monitor.sketches.calibration import ARRAY_FIELDS, Calibration
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.number import NumberReference
+from monitor.sketches.seasonal import BUCKETS, Season, SeasonalReference
 
 if TYPE_CHECKING:
     from monitor.sketches.profile import Profile
@@ -35,6 +36,11 @@ _SCALARS: dict[str, type] = {
     "time_ordered": bool,
     "longest_gap_us": int,
     "dataset_fingerprint": str,
+}
+_OWN_KEYS = {
+    "number": ("points",),
+    "seasonal": ("points", "season", "whole_events", "buckets"),
+    "category": ("names",),
 }
 _KEYS = ("format", "version", *_SCALARS, "columns", "calibration", "hourly_counts")
 
@@ -127,6 +133,13 @@ def _pack_column(column: NumberReference | CategoryReference) -> dict[str, Any]:
         "missing_rate": column.missing_rate,
         "counts": pack_array(column.counts),
     }
+    if isinstance(column, SeasonalReference):
+        seasonal = {
+            "season": column.season,
+            "whole_events": column.whole_events,
+            "buckets": [_pack_column(bucket) for bucket in column.buckets],
+        }
+        return {"kind": "seasonal", "points": pack_array(column.points)} | common | seasonal
     if isinstance(column, NumberReference):
         return {"kind": "number", "points": pack_array(column.points)} | common
     return {"kind": "category", "names": list(column.names)} | common
@@ -134,22 +147,39 @@ def _pack_column(column: NumberReference | CategoryReference) -> dict[str, Any]:
 
 def _unpack_column(packed: object) -> NumberReference | CategoryReference:
     kind = packed.get("kind") if isinstance(packed, dict) else None
-    values = {"number": "points", "category": "names"}.get(kind if isinstance(kind, str) else "")
-    if values is None:
-        raise ProfileError(f"profile column has kind {kind!r}, not number or category")
-    _expect_keys(packed, ("kind", values, "name", "n_rows", "missing_rate", "counts"), "column")
+    own = _OWN_KEYS.get(kind) if isinstance(kind, str) else None
+    if own is None:
+        raise ProfileError(f"profile column has kind {kind!r}, not one of {', '.join(_OWN_KEYS)}")
+    _expect_keys(packed, ("kind", "name", "n_rows", "missing_rate", "counts", *own), "column")
     assert isinstance(packed, dict)  # _expect_keys has seen to it
     name, n_rows, missing_rate = packed["name"], packed["n_rows"], packed["missing_rate"]
     if type(name) is not str or type(n_rows) is not int or type(missing_rate) is not float:
         raise ProfileError(f"profile column {name!r} has a name, n_rows or missing_rate amiss")
     counts = unpack_array(packed["counts"], "<i8", f"counts of {name!r}")
-    if kind == "number":
+    if kind != "category":
         points = unpack_array(packed["points"], "<f8", f"points of {name!r}")
-        return NumberReference(name, points, counts, n_rows, missing_rate)
+        if kind == "number":
+            return NumberReference(name, points, counts, n_rows, missing_rate)
+        return SeasonalReference(name, points, counts, n_rows, missing_rate, *_seasonal(packed))
     names = packed["names"]
     if not (isinstance(names, list) and all(type(value) is str for value in names)):
         raise ProfileError(f"profile column {name!r} has names that are not text")
     return CategoryReference(name, tuple(names), counts, n_rows, missing_rate)
+
+
+def _seasonal(packed: dict[str, Any]) -> tuple[Season, tuple[NumberReference, ...], float]:
+    """Season, buckets and events of a whole cycle."""
+    season, buckets, whole = packed["season"], packed["buckets"], packed["whole_events"]
+    if season not in BUCKETS or type(whole) is not float:
+        raise ProfileError(f"profile column {packed['name']!r} has season {season!r} amiss")
+    if not isinstance(buckets, list) or len(buckets) != BUCKETS[season]:
+        raise ProfileError(f"profile column {packed['name']!r} has not one bucket a season")
+    references = []
+    for bucket in buckets:
+        if not isinstance(bucket, dict) or bucket.get("kind") != "number":
+            raise ProfileError(f"profile column {packed['name']!r} has a bucket that is no number")
+        references.append(_unpack_column(bucket))
+    return season, tuple(r for r in references if isinstance(r, NumberReference)), whole
 
 
 def _unpack_calibration(packed: object) -> Calibration:
