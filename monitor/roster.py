@@ -44,7 +44,7 @@ def encode(profile: Profile, columns: PredictionColumns) -> Encoded:
         for column in profile.columns
         if isinstance(column, NumberReference)
     ]
-    codes = profile.encode(columns.numbers, columns.categories, n)
+    codes = profile.encode(columns.numbers, columns.categories, n, columns.occurred_us)
     return codes, np.array(values, np.float64).reshape(len(values), n)
 
 

@@ -102,7 +102,7 @@ def words(profile: Profile, heights: Float64, row: int, slowest: int) -> tuple[b
         return bool(on.any()), f"{name} has no order: only its missing rate is watched by event"
     missing = "only its missing rate is" if on.any() else "it is not"
     return False, (
-        f"{name}: {missing} watched event by event: its rows depend on each other so much (sums vary "
-        f"{effect:.0f} times as much as of independent rows) that an alarm within its share of "
-        f"the budget would take longer than a window of {slowest} events"
+        f"{name}: {missing} watched event by event: its rows depend on each other so much (sums "
+        f"vary {effect:.0f} times as much as of independent rows) that an alarm within its share "
+        f"of the budget would take longer than a window of {slowest} events"
     )

@@ -21,6 +21,7 @@ from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import Codes
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import HOURS_PER_WEEK, Profile, Reference
+from monitor.sketches.seasonal import SeasonalReference, seasonal_reference
 from monitor.validation.columns import ColumnReader, Columns, column_layout
 from schemas.model import ModelCard
 
@@ -43,15 +44,15 @@ def build_profile(dataset: Dataset, card: ModelCard, *, seed: int = SEED) -> tup
     columns = read_as_stream(dataset.in_time_order(), card)
     faults = _faults_of_file(columns.faults, dataset, order)
     audit = audit_dataset(dataset, card, faults, seed=seed)
-    references = _references(columns, card, seed)
+    times = dataset.occurred_us
+    ordered_us = None if times is None else times[order]
+    references = _references(columns, card, ordered_us, seed)
     if all(reference.missing_rate == 1.0 for reference in references):
         raise ConfigError(
             f"{dataset.source}: no column of the card holds a usable value: check the types and "
             "hidden_nulls of the card against the file"
         )
-    times = dataset.occurred_us
-    ordered_us = None if times is None else times[order]
-    codes = np.stack([_codes(reference, columns) for reference in references])
+    codes = np.stack([_codes(reference, columns, ordered_us) for reference in references])
     profile = Profile(
         model=card.model,
         model_version=card.model_version,
@@ -74,10 +75,12 @@ def build_profile(dataset: Dataset, card: ModelCard, *, seed: int = SEED) -> tup
 def recalibrated(profile: Profile, dataset: Dataset, card: ModelCard) -> Profile:
     """The profile of the same data set for other window sizes and detectors of the card."""
     columns = read_as_stream(dataset.in_time_order(), card)
+    times = dataset.occurred_us
+    ordered_us = None if times is None else times[dataset.time_order()]
     return replace(
         profile,
         calibration=calibrate(
-            profile.encode(columns.numbers, columns.categories, dataset.n_rows),
+            profile.encode(columns.numbers, columns.categories, dataset.n_rows, ordered_us),
             profile.columns,
             card.monitoring,
             time_ordered=profile.time_ordered,
@@ -118,16 +121,27 @@ def hourly_counts(occurred_us: Int64 | None) -> Int64:
     return np.bincount(hours, minlength=HOURS_PER_WEEK).astype(np.int64)
 
 
-def _references(columns: Columns, card: ModelCard, seed: int) -> tuple[Reference, ...]:
-    """In the card's order: the rows of the code matrix."""
+def _references(
+    columns: Columns, card: ModelCard, ordered_us: Int64 | None, seed: int
+) -> tuple[Reference, ...]:
+    """In the card's order: the rows of the code matrix. Numbers by season, where the card asks."""
     layout = column_layout(card)
+    season = card.monitoring.seasonality
+    numbers = (
+        NumberReference.from_values(name, columns.numbers[name], seed=seed)
+        if season == "none" or ordered_us is None
+        else seasonal_reference(name, columns.numbers[name], ordered_us, season, seed=seed)
+        for name in layout.numbers
+    )
     return (
-        *(NumberReference.from_values(n, columns.numbers[n], seed=seed) for n in layout.numbers),
+        *numbers,
         *(CategoryReference.from_values(n, columns.categories[n]) for n in layout.categories),
     )
 
 
-def _codes(reference: Reference, columns: Columns) -> Codes:
+def _codes(reference: Reference, columns: Columns, ordered_us: Int64 | None) -> Codes:
+    if isinstance(reference, SeasonalReference) and ordered_us is not None:
+        return reference.codes_at(columns.numbers[reference.name], ordered_us)
     if isinstance(reference, NumberReference):
         return reference.codes(columns.numbers[reference.name])
     return reference.codes(columns.categories[reference.name])
