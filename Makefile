@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check pytest prerequisites format bench-throughput bench-producer clean
+.PHONY: help demo test check pytest prerequisites format bench-detection bench-throughput bench-producer clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -29,6 +29,9 @@ format: $(VENV)/.installed ## Format the code and regenerate the generated files
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m schemas.generate
 	$(BIN)/python -m monitor.cli.reference
+
+bench-detection: prerequisites $(VENV)/.installed ## True and false alarms beside six peers from PyPI; long, writes bench/DETECTION.md
+	$(BIN)/python -m bench.detection --jobs 2
 
 bench-throughput: prerequisites $(VENV)/.installed ## One worker from broker to ClickHouse against a bare poll loop
 	$(BIN)/python -m bench.throughput

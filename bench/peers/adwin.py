@@ -1,0 +1,11 @@
+"""River's `ADWIN` with its defaults."""
+
+from functools import partial
+
+from river.drift import ADWIN
+
+from bench.peers.event_by_event import alarms
+from bench.peers.job import run
+
+if __name__ == "__main__":
+    run(partial(alarms, make=ADWIN), "river")
