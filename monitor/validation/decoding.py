@@ -41,7 +41,8 @@ Refused = tuple[Record, Reasons]
 _MODEL_NAME: Final = TypeAdapter(ModelName)
 _FIRST_DAY: Final = EARLIEST_TIME.date()
 _END_DAY: Final = LATEST_TIME.date()
-_SCALARS: Final = frozenset({float, int, str, bool, type(None)})
+_ANSWERS: Final = frozenset({float, int, str, bool})
+_SCALARS: Final = _ANSWERS | {type(None)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class EventKind:
     fields: EnvelopeFields
     features: str
     """The field that holds features."""
+    answer: str | None = None
+    """The required field that holds any scalar, where the shape does not look at it."""
     needs_one_of: tuple[str, ...] = ()
     """Optional fields of which one must be there."""
 
@@ -66,7 +69,9 @@ class Decoded:
     refused: list[Refused]
 
 
-PREDICTION: Final = EventKind(envelope.PREDICTION, PREDICTION_FIELDS, features="features")
+PREDICTION: Final = EventKind(
+    envelope.PREDICTION, PREDICTION_FIELDS, features="features", answer="prediction"
+)
 LABEL: Final = EventKind(
     envelope.LABEL,
     LABEL_FIELDS,
@@ -176,6 +181,12 @@ def _batch_faults(events: Sequence[Event], moments: Int64, kind: EventKind) -> d
                     path = f"{kind.features}.{name}"
                     text = f"{path} is a {type(value).__name__}: features are scalars"
                     found[row] += (reason("wrong_type", path, text),)
+    answers = [event[kind.answer] for event in events] if kind.answer else []
+    if not _ANSWERS.issuperset(map(type, answers)):
+        for row, value in enumerate(answers):
+            if type(value) not in _ANSWERS:
+                text = f"{kind.answer}: must be a bool, a number or a string"
+                found[row] += (reason("wrong_type", str(kind.answer), text),)
     if kind.needs_one_of:
         for row, event in enumerate(events):
             if all(event.get(name) is None for name in kind.needs_one_of):

@@ -4,9 +4,9 @@ In: JSON bytes, or a payload already decoded. Out: a dict with the contract's fi
 ValidationError. Never: a look at the card.
 
 The adapters are generated from the contracts. They differ where a whole batch is checked faster
-behind them (`occurred_at` and `observed_at` stay text, see `moments`; the values of features stay
-as they come, see `scalar_faults`) and where one damaged number should be a value fault rather than
-lose the event: NaN and the infinities pass in `score`, `scores`, `attributions` and `prediction`.
+behind them (`occurred_at` and `observed_at` stay text, see `moments`; predictions and the values of
+features stay as they come, see `decoding`) and where one damaged number should be a value fault
+rather than lose the event: NaN and the infinities pass in `score`, `scores` and `attributions`.
 An absent optional field stays absent, an unknown one is dropped, and of a key that comes twice
 the last value counts.
 """
@@ -19,9 +19,6 @@ from pydantic import (
     ConfigDict,
     Field,
     Strict,
-    StrictBool,
-    StrictInt,
-    StrictStr,
     StringConstraints,
     TypeAdapter,
 )
@@ -59,7 +56,7 @@ PREDICTION: Final = _adapter(
     occurred_at=_TimeText,
     schema_version=_Version,
     features=_Features,
-    prediction=StrictBool | StrictInt | _AnyFloat | StrictStr,
+    prediction=Any,
     score=_AnyFloat | None,
     scores=_Numbers | None,
     attributions=_Numbers | None,
