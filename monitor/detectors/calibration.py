@@ -120,7 +120,8 @@ class _Scales:
         self.effect, self.certainty, self.freedom = (np.full(shape, np.nan) for _ in range(3))
         self.missing, self.missing_certainty = np.full(shape, np.nan), np.full(shape, np.nan)
         self.unseen, self.unseen_certainty = np.full(shape, np.nan), np.full(shape, np.nan)
-        self.pair_mean = np.full((scales, columns, columns), np.nan)
+        paired = columns if 2 <= len(self._numbers) <= MAX_COLUMNS else 0
+        self.pair_mean = np.full((scales, paired, paired), np.nan)
         self.pair_spread = self.pair_mean.copy()
         self.joint_mean, self.joint_spread = np.full(scales, np.nan), np.full(scales, np.nan)
 
@@ -169,7 +170,7 @@ class _Scales:
         return ratios / found[0]
 
     def _pairs(self, starts: Int64, place: int, scale: int) -> None:
-        if not 2 <= len(self._numbers) <= MAX_COLUMNS:
+        if not self.pair_mean.size:
             return
         ranks = RankCorrelations(self._numbers, self._tables)
         found = np.stack(

@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.detectors.blocks import KS_MEAN
 from monitor.detectors.budget import Share
-from monitor.detectors.correlation import MAX_COLUMNS, RankCorrelations, strongest_break
+from monitor.detectors.correlation import RankCorrelations, strongest_break
 from monitor.detectors.joint import MIN_COLUMNS, joint_shift
 from monitor.detectors.ks import CdfTables
 from monitor.detectors.window_tests import CLEAR
@@ -50,13 +50,15 @@ class JointTests:
         numeric = [
             row for row, column in enumerate(profile.columns) if isinstance(column, NumberReference)
         ]
-        self._pairs = pairs and 2 <= len(numeric) <= MAX_COLUMNS
+        self._pairs = pairs and calibration.pair_mean.size > 0
         self._rows = np.array(numeric, dtype=np.int64)
         self._names = [profile.names[row] for row in numeric]
         self._ranks = RankCorrelations(
             [column for column in profile.columns if isinstance(column, NumberReference)], tables
         )
-        grid = np.ix_(numeric, numeric)
+        grid = (
+            np.ix_(numeric, numeric) if self._pairs else np.ix_(np.zeros(0, int), np.zeros(0, int))
+        )
         self._pair_mean = calibration.pair_mean[place][grid]
         self._pair_spread = calibration.pair_spread[place][grid]
         count = max(len(numeric) * (len(numeric) - 1) // 2, 1)

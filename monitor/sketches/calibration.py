@@ -45,7 +45,10 @@ class Calibration:
     sequential_peak: Float64
     """float64[F, K]: highest value the statistic reached on the reference, in nats."""
     pair_mean: Float64
-    """float64[S, F, F]: mean over blocks of the Fisher-transformed rank correlation."""
+    """float64[S, F, F]: mean over blocks of the Fisher-transformed rank correlation.
+
+    [S, 0, 0] where there are too many columns, or too few, to pair.
+    """
     pair_spread: Float64
     """float64[S, F, F]: its standard deviation over blocks."""
     joint_mean: Float64
@@ -61,6 +64,7 @@ class Calibration:
 
     def __post_init__(self) -> None:
         columns, scales = self.design_effect.shape
+        paired = columns if self.pair_mean.size else 0
         expected = {
             "scales": (scales,),
             "blocks": (scales,),
@@ -73,8 +77,8 @@ class Calibration:
             "sequential_effect": (columns, self.sequential_effect.shape[-1]),
             "sequential_error": (columns, self.sequential_effect.shape[-1]),
             "sequential_peak": (columns, self.sequential_effect.shape[-1]),
-            "pair_mean": (scales, columns, columns),
-            "pair_spread": (scales, columns, columns),
+            "pair_mean": (scales, paired, paired),
+            "pair_spread": (scales, paired, paired),
             "joint_mean": (scales,),
             "joint_spread": (scales,),
             "river_alarms": (len(self.river_names),),

@@ -171,3 +171,12 @@ def test_ks_detector_finds_a_shift_and_begins_again() -> None:
         KSDetector(alpha=2)
     with pytest.raises(ValueError, match="at least 8"):
         KSDetector(window_size=2)
+
+
+def test_many_columns_are_not_paired_and_cost_no_square() -> None:
+    rng = np.random.default_rng(3)
+    profile = profile_of(named(normal(rng, 5_000, 60)), None, ONE_SCALE)
+    assert profile.calibration.pair_mean.shape == (1, 0, 0)
+    found = Battery(profile, ONE_SCALE).test(1_000, encoded(profile, normal(rng, 1_000, 60)))
+    assert "correlation" not in {m.check for m in found}
+    assert type(profile).from_bytes(profile.to_bytes()).hash == profile.hash
