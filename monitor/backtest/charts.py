@@ -26,6 +26,8 @@ EFFECT_CHECKS: Final = ("ks", "total_variation")
 _TICKS: Final = 5
 _ROW: Final = 24
 _HEIGHT: Final = 150
+_STEPS: Final = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
+"""Distances between the lines of a grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Series:
     events: Int64
     effect: Float64
     threshold: Float64
+    """What the effect has to exceed: the test's threshold, at least the card's floor."""
     drift: int
     """Looks whose verdict was drift."""
 
@@ -90,7 +93,8 @@ def series_of(result: BacktestResult) -> list[Series]:
     scales = np.asarray(table["scale"].to_numpy(), dtype=np.int64)
     events = np.asarray(table["last_offset"].to_numpy(), dtype=np.int64)
     effect = np.asarray(table["effect"].to_numpy(), dtype=np.float64)
-    threshold = np.asarray(table["threshold"].to_numpy(), dtype=np.float64)
+    floor = result.card.monitoring.effect_floor
+    threshold = np.maximum(np.asarray(table["threshold"].to_numpy(), dtype=np.float64), floor)
     drift = np.array(table["verdict"].to_pylist(), dtype=object) == "drift"
     windowed = scales > 0
     found = []
@@ -125,8 +129,9 @@ def _multiple(result: BacktestResult, title: str, lines: Sequence[Series]) -> st
     shown = [values for _, effect, threshold in drawn for values in (effect[1], threshold[1])]
     finite = np.concatenate(shown)
     finite = finite[np.isfinite(finite)]
-    top = min(max(float(finite.max(initial=0.0)) * 1.1, 0.1), 1.05)
+    top = max(float(finite.max(initial=0.0)) * 1.05, 0.1)
     bottom = min(float(finite.min(initial=0.0)), 0.0)
+    step = next((step for step in _STEPS if top <= 3 * step), top / 2)
 
     def y(value: float) -> float:
         return 22 + (_HEIGHT - 50) * (top - value) / (top - bottom)
@@ -137,14 +142,14 @@ def _multiple(result: BacktestResult, title: str, lines: Sequence[Series]) -> st
         f'<line class="grid" x1="38" x2="{SMALL_WIDTH - 14}" y1="{y(value):.1f}" '
         f'y2="{y(value):.1f}"/><text x="33" y="{y(value) + 4:.1f}" text-anchor="end">'
         f"{value:.2f}</text>"
-        for value in (0.0, top / 2.2, top / 1.1)
+        for value in np.arange(0.0, top, step).tolist()
     ]
     for place, (scale, effect, threshold) in enumerate(drawn):
         label = f"{scale:,} events"
         parts.append(_line(f"limit s{place % 4}", axis, threshold, y, f"threshold at {label}"))
         parts.append(_line(f"effect s{place % 4}", axis, effect, y, label))
         parts.append(
-            f'<text class="s{place % 4}" x="{SMALL_WIDTH - 14 - 70 * (len(drawn) - 1 - place)}" '
+            f'<text class="s{place % 4}" x="{SMALL_WIDTH - 14 - 85 * (len(drawn) - 1 - place)}" '
             f'y="13" text-anchor="end">{label}</text>'
         )
     parts.append(_tick_labels(axis, _HEIGHT - 8, count=3))
@@ -193,9 +198,11 @@ def _bars(alert: BacktestAlert, axis: _Axis, top: float, n: int) -> str:
 
 
 def _tick_labels(axis: _Axis, y: float, *, count: int = _TICKS) -> str:
+    ticks = list(axis.ticks(count))
+    anchors = ["start", *["middle"] * (len(ticks) - 2), "end"]
     return "".join(
-        f'<text x="{x:.1f}" y="{y}" text-anchor="middle">{escape(label)}</text>'
-        for x, label in axis.ticks(count)
+        f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{escape(label)}</text>'
+        for (x, label), anchor in zip(ticks, anchors, strict=True)
     )
 
 
