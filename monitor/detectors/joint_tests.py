@@ -81,8 +81,8 @@ class JointTests:
             for m in columns
         ]
         shift = joint_shift(
-            np.array(noise),
-            np.array([m.effect for m in columns]),
+            noise,
+            [m.effect for m in columns],
             mean=self._mean,
             spread=self._spread,
             blocks=self._blocks,

@@ -89,6 +89,8 @@ class WindowTests:
         self._missing_ref = np.array([c.missing_rate * c.n_rows for c in profile.columns])
         self._alpha = shares["windows"].alpha(scale) if self.usable else 1e-6
         self._rate_alpha = shares["rates"].alpha(scale) if self.usable else 1e-6
+        self._whole = self._worth_of(np.full(self._rows.size, scale, dtype=np.int64))
+        """Effective sizes and thresholds of windows without a missing value."""
         self._rate_threshold = rate_thresholds(
             np.full(columns, self._rate_alpha),
             np.full(columns, float(scale)),
@@ -149,6 +151,12 @@ class WindowTests:
         threshold = ks_thresholds(np.array([self._alpha]), n, self._certainty[at])
         return float(n[0]), float(threshold[0])
 
+    def _worth_of(self, n_cur: Int64) -> tuple[Float64, Float64]:
+        """Effective sizes and thresholds of the number columns, given how many values each has."""
+        rows = self._rows
+        n = effective_size(n_cur, self._n_rows[rows], self._n_ref[rows], self._effect[rows])
+        return n, ks_thresholds(np.full(rows.size, self._alpha), n, self._certainty[rows])
+
     def _ks(self, codes: Codes, present: Int64) -> Iterator[Measurement]:
         """KS of every number column; puts how many values each has into `present`."""
         if not self._numbers:
@@ -157,9 +165,10 @@ class WindowTests:
         ordered = sorted_rows(codes[rows])
         d, n_cur = ks_distances(ordered, self._tables)
         present[rows] = n_cur
-        n = effective_size(n_cur, self._n_rows[rows], self._n_ref[rows], self._effect[rows])
+        n, thresholds = self._whole
+        if n_cur.min() < self.scale:
+            n, thresholds = self._worth_of(n_cur)
         p = ks_p_values(d, n, self._certainty[rows])
-        thresholds = ks_thresholds(np.full(rows.size, self._alpha), n, self._certainty[rows])
         sizes = self._bins.effects(ordered, n_cur)
         rows_of = zip(
             self._numbers,
