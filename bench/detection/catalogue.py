@@ -14,13 +14,13 @@ _DAY: Final = 2_000
 
 NULLS: Final = (
     Stream("null: normal"),
-    Stream("null: t3", noise="t3"),
-    Stream("null: lognormal", noise="lognormal"),
     Stream("null: AR(1) .5", ar=0.5),
     Stream("null: AR(1) .9", ar=0.9),
     Stream("null: AR(1) .99", ar=0.99),
     Stream("null: daily", season="daily", events_per_day=_DAY, reference_rows=20 * _DAY),
     Stream("null: weekly", season="weekly", events_per_day=_DAY, reference_rows=42 * _DAY),
+    Stream("null: t3", noise="t3"),
+    Stream("null: lognormal", noise="lognormal"),
 )
 
 _CHANGES: Final = (

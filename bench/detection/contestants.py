@@ -18,6 +18,11 @@ from typing import Final
 
 from bench.peers.job import Alarm, Job
 
+
+class PeerError(Exception):
+    """A peer failed: its row is missing."""
+
+
 ROOT: Final = Path(__file__).parents[2]
 CACHE: Final = ROOT / ".plumbline" / "bench"
 QUIET: Final = {"NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}
@@ -95,17 +100,20 @@ def run_module(environment: str, module: str, *arguments: str) -> None:
         check=False,
     )
     if done.returncode:
-        raise SystemExit(f"bench.peers.{module} failed:\n{done.stderr[-3000:]}")
+        raise PeerError(f"bench.peers.{module} failed:\n{done.stderr[-3000:]}")
 
 
-def pins(environment: str) -> dict[str, str]:
-    """What the file of an environment pins: package to version.
+def version_of(contestant: Contestant) -> str:
+    """The pinned release of a peer with an environment of its own.
 
-    >>> "nannyml" in pins("nannyml")
-    True
+    >>> frouros = PEERS[-1]
+    >>> version_of(frouros)
+    'frouros 0.9.0'
     """
-    lines = _pin_file(environment).read_text().splitlines()
-    return dict(line.split("==") for line in lines if "==" in line)
+    package = contestant.environment.replace("_", "-")
+    lines = _pin_file(contestant.environment).read_text().splitlines()
+    [release] = [line.split("==")[1] for line in lines if line.startswith(f"{package}==")]
+    return f"{package} {release}"
 
 
 def interpreter(environment: str) -> str:

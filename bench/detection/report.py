@@ -3,14 +3,17 @@
 In: results by part, as JSON keeps them. Out: Markdown. Never: a figure that is not in a result.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
+from bench.detection.catalogue import FLOOR_0, NULLS, SHIFTS
 from bench.detection.contestants import ALL, OURS
+from bench.detection.parts import Entry
+from bench.detection.results import Measured, Results
 from bench.detection.score import Row
-from bench.detection.targets import Target
+from bench.detection.targets import Target, targets
 
 TITLES: Final = {contestant.name: contestant.title for contestant in ALL}
 NOTES: Final = """\
@@ -28,30 +31,41 @@ processor time: of Plumbline the pipeline from columns to alert moves, of a peer
 """
 
 
-def markdown(targets: Sequence[Target], parts: Mapping[str, Mapping[str, Any]], quick: bool) -> str:
+def markdown(results: Results, *, quick: bool) -> str:
     """The whole page."""
-    lines = ["# Detection benchmark", ""]
-    lines.append("Written by `make bench-detection`; do not edit.")
+    lines = ["# Detection benchmark", "", "Written by `make bench-detection`; do not edit."]
     if quick:
         lines += ["", "**A quick run: sizes too small to conclude anything from.**"]
-    lines += ["", "## Targets", "", *_targets(targets)]
-    if "nulls" in parts:
-        lines += ["", "## Streams without a change", "", *_nulls(_rows(parts["nulls"]))]
-    if "shifts" in parts:
-        lines += ["", "## Streams with a change", "", *_shifts(_rows(parts["shifts"]))]
-    for name, title in (
-        ("flights", "Flights, March to December 2013, reference February"),
-        ("loan", "NannyML's synthetic_car_loan, a random prefix cut"),
-        ("constant", "Features constant in the reference"),
-    ):
-        if name in parts:
-            lines += ["", f"## {title}", "", *_recorded(name, parts[name]["rows"])]
-    lines += ["", "## Notes", "", NOTES, *_made(parts), ""]
+    lines += ["", "## Targets", "", *_targets(targets(results))]
+    for part, (title, table) in _TABLES.items():
+        if part in results:
+            entries = [measured.entry for measured in _ordered(results[part])]
+            lines += ["", f"## {title}", "", *table(entries)]
+    lines += ["", "## Notes", "", NOTES, *_made(results), ""]
     return "\n".join(lines)
 
 
-def _rows(part: Mapping[str, Any]) -> list[Row]:
-    return [Row(**row) for row in part["rows"]]
+def summary(entry: Entry) -> str:
+    """One line for the screen."""
+    hidden = ("stream", "contestant", "alerts")
+    figures = {name: value for name, value in entry.figures.items() if name not in hidden}
+    return f"{entry.stream}, {entry.contestant}: {figures}"
+
+
+def _ordered(rows: Sequence[Measured]) -> list[Measured]:
+    """By stream as the catalogue has them, then by contestant."""
+    streams = [stream.name for stream in (*NULLS, *SHIFTS, *FLOOR_0)]
+    places = {name: place for place, name in enumerate(streams)}
+    who = {name: place for place, name in enumerate(TITLES)}
+    known = [row for row in rows if row.entry.stream in places or not places.keys() & _names(rows)]
+    return sorted(
+        known,
+        key=lambda row: (places.get(row.entry.stream, 0), who[row.entry.contestant]),
+    )
+
+
+def _names(rows: Sequence[Measured]) -> set[str]:
+    return {row.entry.stream for row in rows}
 
 
 def _targets(targets: Sequence[Target]) -> Iterable[str]:
@@ -60,7 +74,7 @@ def _targets(targets: Sequence[Target]) -> Iterable[str]:
         yield _line(target.name, target.wanted, target.measured, target.verdict)
 
 
-def _nulls(rows: Sequence[Row]) -> Iterable[str]:
+def _nulls(entries: Sequence[Entry]) -> Iterable[str]:
     yield from _head(
         "stream",
         "contestant",
@@ -72,7 +86,7 @@ def _nulls(rows: Sequence[Row]) -> Iterable[str]:
         "per seed: min, median, max",
         "ev/s",
     )
-    for row in rows:
+    for row in (Row(**entry.figures) for entry in entries):
         rate = 1e6 * row.false_alarms / max(row.events, 1)
         yield _line(
             row.stream,
@@ -87,11 +101,11 @@ def _nulls(rows: Sequence[Row]) -> Iterable[str]:
         )
 
 
-def _shifts(rows: Sequence[Row]) -> Iterable[str]:
+def _shifts(entries: Sequence[Entry]) -> Iterable[str]:
     yield from _head(
         "stream", "contestant", "caught", "delay: median (10 to 90 %)", "false alarms", "in events"
     )
-    for row in rows:
+    for row in (Row(**entry.figures) for entry in entries):
         low, middle, high = row.delays or (np.inf,) * 3
         yield _line(
             row.stream,
@@ -103,48 +117,56 @@ def _shifts(rows: Sequence[Row]) -> Iterable[str]:
         )
 
 
-def _recorded(name: str, rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    if name == "flights":
-        yield from _head(
-            "contestant", "alarms", "windows with one", "on the stable five", "seconds"
+def _flights(entries: Sequence[Entry]) -> Iterable[str]:
+    yield from _head("contestant", "alarms", "windows with one", "on the stable five", "seconds")
+    for entry in entries:
+        figures = entry.figures
+        stable = ", ".join(f"{name} {n:,}" for name, n in figures["stable"].items() if n)
+        yield _line(
+            _title(entry.contestant),
+            f"{figures['alarms']:,}",
+            f"{figures['windows']} of {figures['of_windows']}",
+            stable or "none",
+            f"{figures['seconds']:.0f}",
         )
-        for row in rows:
-            stable = ", ".join(f"{n} {k}" for k, n in row["stable"].items() if n) or "none"
-            windows = f"{row['windows']} of {row['of_windows']}"
-            yield _line(
-                _title(row["contestant"]),
-                f"{row['alarms']:,}",
-                windows,
-                stable,
-                f"{row['seconds']:.0f}",
-            )
-        yield ""
-        yield "The stable five: distance, carrier, origin, sched_min, dow; tools that take arrays"
-        yield "only are not given carrier and origin. Plumbline's alerts:"
-        yield ""
-        yield from _head("alert", "feature", "test", "fired", "resolved")
-        for row in rows:
-            for alert in row["alerts"]:
-                yield _line(*alert)
-        return
+    yield ""
+    yield "The stable five: distance, carrier, origin, sched_min, dow; tools that take arrays"
+    yield "only are not given carrier and origin. Plumbline's alerts:"
+    yield ""
+    yield from _head("alert", "feature", "test", "fired", "resolved")
+    for entry in entries:
+        for alert in entry.figures["alerts"]:
+            yield _line(*alert)
+
+
+def _recorded(entries: Sequence[Entry]) -> Iterable[str]:
     yield from _head(
         "contestant", "runs", "false alarms", "in events", "caught", "median delay by column"
     )
-    for row in rows:
-        delays = ", ".join(f"{column} {_figure(d)}" for column, d in row["delays"].items())
+    for entry in entries:
+        figures = entry.figures
+        delays = [f"{column} {_figure(delay)}" for column, delay in figures["delays"].items()]
         yield _line(
-            _title(row["contestant"]),
-            str(row["runs"]),
-            f"{row['false_alarms']:,}",
-            f"{row['events']:,}",
-            f"{row['caught']} of {row['of']}",
-            delays or "none",
+            _title(entry.contestant),
+            str(figures["runs"]),
+            f"{figures['false_alarms']:,}",
+            f"{figures['events']:,}",
+            f"{figures['caught']} of {figures['of']}",
+            ", ".join(delays) or "none",
         )
 
 
-def _made(parts: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-    for name, part in parts.items():
-        yield f"- {name}: {part['made']}, {part['minutes']:.1f} minutes"
+def _made(results: Results) -> Iterable[str]:
+    """What was measured with what, and for how long."""
+    found: dict[str, list[str]] = {}
+    for part, rows in results.items():
+        for row in rows:
+            names = found.setdefault(row.made, [])
+            name = f"{TITLES[row.entry.contestant]} ({part})"
+            names += [] if name in names else [name]
+    yield from (f"- {made}: {', '.join(names)}" for made, names in found.items())
+    for part, rows in results.items():
+        yield f"- {part}: {sum(row.minutes for row in rows):.0f} minutes"
 
 
 def _title(name: str) -> str:
@@ -171,3 +193,12 @@ def _figure(value: float) -> str:
     if value == 0:
         return "0"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+_TABLES: Final[Mapping[str, tuple[str, Callable[[Sequence[Entry]], Iterable[str]]]]] = {
+    "nulls": ("Streams without a change", _nulls),
+    "shifts": ("Streams with a change", _shifts),
+    "flights": ("Flights, March to December 2013, reference February", _flights),
+    "loan": ("NannyML's synthetic_car_loan, a random prefix cut", _recorded),
+    "constant": ("Features constant in the reference", _recorded),
+}

@@ -112,5 +112,5 @@ def _three(
 ) -> tuple[float, float, float]:
     """Order statistics, not means of two: infinity must stay what it is."""
     ordered = sorted(values)
-    low, middle, high = (ordered[round(level * (len(ordered) - 1))] for level in levels)
+    low, middle, high = (ordered[int(level * (len(ordered) - 1) + 0.5)] for level in levels)
     return float(low), float(middle), float(high)

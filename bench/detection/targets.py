@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from bench.detection.catalogue import FLOOR_0, NULLS
 from bench.detection.contestants import OURS
+from bench.detection.results import Results
 from bench.detection.score import Row
 from bench.detection.streams import BUDGET
 
@@ -24,6 +25,8 @@ FLOOR_0_DELAYS: Final = {
 }
 DEPENDENT_DELAYS: Final = {"AR(1) .9: mean 1": 1_500, "AR(1) .9: mean 2": 500}
 
+Figures = Mapping[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -36,57 +39,57 @@ class Target:
     """met, not met, or not measured."""
 
 
-def targets(parts: Mapping[str, Mapping[str, Any]]) -> list[Target]:
+def targets(results: Results) -> list[Target]:
     """All of them, in the order of the page."""
-    found = [*_null_targets(_ours(parts, "nulls")), *_delay_targets(_ours(parts, "shifts"))]
-    found += _flight_targets(parts.get("flights"))
-    found += _recorded_targets(parts.get("loan"), "car loan")
-    found += _recorded_targets(parts.get("constant"), "constant features")
+    found = [*_null_targets(_ours(results, "nulls")), *_delay_targets(_ours(results, "shifts"))]
+    found += _flight_targets(_ours(results, "flights").get("flights"))
+    found += _recorded_targets(_ours(results, "loan").get("loan"), "car loan")
+    found += _recorded_targets(_ours(results, "constant").get("constant"), "constant features")
     return found
 
 
-def _ours(parts: Mapping[str, Mapping[str, Any]], part: str) -> dict[str, Row]:
-    rows = (Row(**row) for row in parts.get(part, {}).get("rows", []))
-    return {row.stream: row for row in rows if row.contestant == OURS.name}
+def _ours(results: Results, part: str) -> dict[str, Figures]:
+    """Plumbline's figures of a part by stream."""
+    entries = (measured.entry for measured in results.get(part, []))
+    return {entry.stream: entry.figures for entry in entries if entry.contestant == OURS.name}
 
 
-def _null_targets(rows: Mapping[str, Row]) -> Iterable[Target]:
+def _null_targets(found: Mapping[str, Figures]) -> Iterable[Target]:
     allowed = ALLOWED_TIMES_BUDGET * BUDGET * 1e6
     for stream in NULLS:
         wanted = f"upper bound at most {allowed:g} per million, {NULL_EVENTS:,} events"
-        row = rows.get(stream.name)
-        if row is None:
+        if stream.name not in found:
             yield _unmeasured(stream.name, wanted)
             continue
+        row = Row(**found[stream.name])
         measured = f"{row.upper_bound:.2f} ({row.false_alarms} in {row.events:,})"
         met = row.upper_bound <= allowed and row.events >= NULL_EVENTS
         yield Target(stream.name, wanted, measured, _verdict(met))
 
 
-def _delay_targets(rows: Mapping[str, Row]) -> Iterable[Target]:
+def _delay_targets(found: Mapping[str, Figures]) -> Iterable[Target]:
     assert set(FLOOR_0_DELAYS) <= {stream.name for stream in FLOOR_0}
     for name, longest in (FLOOR_0_DELAYS | DEPENDENT_DELAYS).items():
         wanted = f"median delay at most {longest:,}"
-        row = rows.get(name)
-        if row is None or row.delays is None:
+        delays = Row(**found[name]).delays if name in found else None
+        if delays is None:
             yield _unmeasured(name, wanted)
             continue
-        middle = row.delays[1]
+        middle = delays[1]
         yield Target(name, wanted, f"{middle:,.0f}", _verdict(middle <= longest))
 
 
-def _flight_targets(part: Mapping[str, Any] | None) -> Iterable[Target]:
+def _flight_targets(figures: Figures | None) -> Iterable[Target]:
     wanted = {
         "flights: stable five": "no drift alert",
         "flights: temp": "firing in May, resolved by the end of December",
         "flights: score": "firing by the end of April",
     }
-    rows = [row for row in part["rows"] if row["contestant"] == OURS.name] if part else []
-    if not rows:
+    if figures is None:
         yield from (_unmeasured(name, words) for name, words in wanted.items())
         return
-    stable = sum(rows[0]["stable"].values())
-    drifts = [alert for alert in rows[0]["alerts"] if alert[0].endswith("Drift")]
+    stable = sum(figures["stable"].values())
+    drifts = [alert for alert in figures["alerts"] if alert[0].endswith("Drift")]
     temp = [alert[3:] for alert in drifts if alert[1] == "temp"]
     score = [alert[3:] for alert in drifts if alert[1] == "score"]
     may = any(fired < "2013-06" and (ended or "9") >= "2013-05" for fired, ended in temp)
@@ -96,15 +99,15 @@ def _flight_targets(part: Mapping[str, Any] | None) -> Iterable[Target]:
         yield Target(name, words, figure, _verdict(is_met))
 
 
-def _recorded_targets(part: Mapping[str, Any] | None, name: str) -> Iterable[Target]:
+def _recorded_targets(figures: Figures | None, name: str) -> Iterable[Target]:
     wanted = "clean columns stay quiet, changed ones fire"
-    rows = [row for row in part["rows"] if row["contestant"] == OURS.name] if part else []
-    if not rows:
+    if figures is None:
         yield _unmeasured(name, wanted)
         return
-    row = rows[0]
-    measured = f"{row['false_alarms']} false alarms, {row['caught']} of {row['of']} caught"
-    met = not row["false_alarms"] and row["caught"] == row["of"]
+    measured = (
+        f"{figures['false_alarms']} false alarms, {figures['caught']} of {figures['of']} caught"
+    )
+    met = not figures["false_alarms"] and figures["caught"] == figures["of"]
     yield Target(name, wanted, measured, _verdict(met))
 
 
