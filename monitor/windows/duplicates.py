@@ -47,7 +47,7 @@ class RecentIds:
         if self._block_limit == 0 or n == 0:
             return repeated
         digest = xxhash.xxh3_64_intdigest
-        hashes = np.fromiter((digest(name.encode()) for name in event_ids), np.uint64, n)
+        hashes = np.fromiter(map(digest, map(str.encode, event_ids)), np.uint64, n)
         start = 0
         while start < n:
             stop = min(n, start + BLOCK_IDS - len(self._fresh))
@@ -75,7 +75,7 @@ class RecentIds:
         self.merged += 1
         if len(self._blocks) > self._block_limit:
             del self._blocks[0]
-        self._sorted = np.sort(np.concatenate(self._blocks), kind="stable")
+        self._sorted = np.sort(np.concatenate(self._blocks))
 
     @property
     def ring(self) -> int:
@@ -101,7 +101,5 @@ class RecentIds:
         self._blocks = list(blocks)
         self._fresh = dict.fromkeys(fresh.tolist())
         self._sorted = (
-            np.sort(np.concatenate(self._blocks), kind="stable")
-            if self._blocks
-            else np.empty(0, np.uint64)
+            np.sort(np.concatenate(self._blocks)) if self._blocks else np.empty(0, np.uint64)
         )

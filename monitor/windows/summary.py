@@ -5,7 +5,8 @@ Never: a single event's value.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from math import nan
 from typing import Final
 
 import numpy as np
@@ -35,29 +36,17 @@ def summarise(
     by_feature: dict[str, Counter[str]] = defaultdict(Counter)
     for feature, reason in faults:
         by_feature[feature][reason] += 1
+    missing = np.count_nonzero(pane.codes == NULL_CODE, axis=1).tolist()
+    numbers = _numbers(values)
+    span, n = pane.span, pane.codes.shape[1]
     summaries = []
-    number = 0
     for row, column in enumerate(profile.columns):
-        codes = pane.codes[row]
-        usable = codes != NULL_CODE
-        missing = len(codes) - int(np.count_nonzero(usable))
-        sketch = b""
-        counts: Mapping[str, int] = {}
-        mean = minimum = maximum = float("nan")
         if isinstance(column, CategoryReference):
-            counts = _counts(column, codes[usable])
+            sketch, mean, minimum, maximum = b"", nan, nan, nan
+            counts = _counts(column, pane.codes[row])
         else:
-            present = values[number]
-            present = present[~np.isnan(present)]
-            number += 1
-            sketch = KllSummary(present).to_bytes()
-            if len(present):
-                mean, minimum, maximum = (
-                    float(present.mean()),
-                    float(present.min()),
-                    float(present.max()),
-                )
-        span = pane.span
+            sketch, mean, minimum, maximum = next(numbers)
+            counts = {}
         summaries.append(
             PaneSummary(
                 model=profile.model,
@@ -72,8 +61,8 @@ def summarise(
                 last_offset=span.last_offset,
                 started_us=span.started_us,
                 ended_us=span.ended_us,
-                n=len(codes),
-                missing=missing,
+                n=n,
+                missing=missing[row],
                 mean=mean,
                 minimum=minimum,
                 maximum=maximum,
@@ -85,7 +74,21 @@ def summarise(
     return summaries
 
 
+def _numbers(values: Float64) -> Iterator[tuple[bytes, float, float, float]]:
+    """Sketch, mean, smallest and largest of each row; NaN is no value."""
+    n = values.shape[1] - np.count_nonzero(np.isnan(values), axis=1)
+    means = np.where(n > 0, np.nansum(values, axis=1) / np.maximum(n, 1), nan)
+    sketches = [KllSummary(row).to_bytes() for row in values]
+    return zip(
+        sketches,
+        means.tolist(),
+        np.fmin.reduce(values, axis=1).tolist(),
+        np.fmax.reduce(values, axis=1).tolist(),
+        strict=True,
+    )
+
+
 def _counts(column: CategoryReference, codes: Codes) -> Mapping[str, int]:
-    found = np.bincount(codes, minlength=len(column.names) + 1).tolist()
+    found = np.bincount(codes[codes != NULL_CODE], minlength=len(column.names) + 1).tolist()
     names = (*column.names, OTHER)
     return {name: n for name, n in zip(names, found, strict=True) if n}
