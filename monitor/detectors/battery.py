@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitor.detectors.budget import Share, false_alarms_per_event, split
+from monitor.detectors.budget import Share, false_alarms_per_event, independent_looks, split
 from monitor.detectors.calibration import MIN_BLOCKS
 from monitor.detectors.joint_tests import JointTests
 from monitor.detectors.ks import CdfTables
@@ -96,13 +96,20 @@ class Battery:
         )
         self.spent: Mapping[str, Share] = {**shares, "sequential": sequential}
         """How the budget is split over the families of tests."""
+        looks = independent_looks(monitoring.confirmations)
         self._windows = {
-            scale: WindowTests(profile, tables, scale, monitoring.effect_floor, shares)
+            scale: WindowTests(profile, tables, scale, monitoring.effect_floor, shares, looks=looks)
             for scale in monitoring.scales
         }
         self._joint = {
             scale: JointTests(
-                profile, tables, scale, monitoring.effect_floor, shares, pairs=scale == smallest
+                profile,
+                tables,
+                scale,
+                monitoring.effect_floor,
+                shares,
+                looks=looks,
+                pairs=scale == smallest,
             )
             for scale in usable
         }

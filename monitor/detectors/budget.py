@@ -11,15 +11,27 @@ from schemas.model import Monitoring
 
 DAYS = 30.0
 SHARES = {
-    "sequential": 0.65,
+    "sequential": 0.80,
     "river": 0.10,
-    "windows": 0.22,
-    "rates": 0.06,
-    "joint": 0.03,
+    "windows": 0.11,
+    "rates": 0.03,
+    "joint": 0.02,
     "pairs": 0.04,
 }
 """Families of tests and what each may spend of the budget."""
 LOOKS_PER_WINDOW = 4
+
+
+def independent_looks(confirmations: int) -> int:
+    """Looks a window spends, as if they were independent.
+
+    Windows overlap by three quarters, so an alert that takes two looks in a row spends less than
+    two of four (measured: docs/decisions/0001).
+
+    >>> independent_looks(1), independent_looks(2)
+    (4, 2)
+    """
+    return LOOKS_PER_WINDOW if confirmations < 2 else LOOKS_PER_WINDOW // 2
 
 
 def false_alarms_per_event(monitoring: Monitoring, events_per_day: float) -> float:
@@ -53,8 +65,8 @@ class Share:
         """False alarms per event of one test."""
         return self.false_alarms_per_event / max(self.tests, 1)
 
-    def alpha(self, scale: int, *, looks: int = LOOKS_PER_WINDOW) -> float:
-        """Chance that one look at a window may take, at `looks` looks per window."""
+    def alpha(self, scale: int, *, looks: int) -> float:
+        """Chance that one look at a window may take, where a window spends `looks` of them."""
         return min(self.per_test * scale / looks, 0.05)
 
 

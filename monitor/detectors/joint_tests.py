@@ -35,6 +35,7 @@ class JointTests:
         floor: float,
         shares: Mapping[str, Share],
         *,
+        looks: int,
         pairs: bool,
     ) -> None:
         calibration = profile.calibration
@@ -45,7 +46,7 @@ class JointTests:
         self._n_rows = profile.n_rows
         self._mean = float(calibration.joint_mean[place])
         self._spread = float(calibration.joint_spread[place])
-        self._joint_alpha = shares["joint"].alpha(scale)
+        self._joint_alpha = shares["joint"].alpha(scale, looks=looks)
         self._joint = len(profile.columns) >= MIN_COLUMNS
         numeric = [
             row for row, column in enumerate(profile.columns) if isinstance(column, NumberReference)

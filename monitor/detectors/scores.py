@@ -35,8 +35,8 @@ class Alternative:
 
 
 ALTERNATIVES = (
-    Alternative("up 0.25", shift=0.25, weight=6.0),
-    Alternative("down 0.25", shift=-0.25, weight=6.0),
+    Alternative("up 0.25", shift=0.25, weight=8.0),
+    Alternative("down 0.25", shift=-0.25, weight=8.0),
     Alternative("up 0.5", shift=0.5, weight=2.0),
     Alternative("down 0.5", shift=-0.5, weight=2.0),
     Alternative("up 1", shift=1.0),

@@ -43,6 +43,8 @@ class WindowTests:
         scale: int,
         floor: float,
         shares: Mapping[str, Share],
+        *,
+        looks: int,
     ) -> None:
         self.scale = scale
         self._floor = floor
@@ -87,8 +89,8 @@ class WindowTests:
         self._n_rows = np.array([column.n_rows for column in profile.columns], dtype=np.float64)
         self._n_ref = np.array([column.sample_for(scale) for column in profile.columns])
         self._missing_ref = np.array([c.missing_rate * c.n_rows for c in profile.columns])
-        self._alpha = shares["windows"].alpha(scale) if self.usable else 1e-6
-        self._rate_alpha = shares["rates"].alpha(scale) if self.usable else 1e-6
+        self._alpha = shares["windows"].alpha(scale, looks=looks) if self.usable else 1e-6
+        self._rate_alpha = shares["rates"].alpha(scale, looks=looks) if self.usable else 1e-6
         self._whole = self._worth_of(np.full(self._rows.size, scale, dtype=np.int64))
         """Effective sizes and thresholds of windows without a missing value."""
         self._rate_threshold = rate_thresholds(
