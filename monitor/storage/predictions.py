@@ -67,6 +67,7 @@ def prediction_rows(parts: Sequence[PredictionColumns]) -> Any:
     sizes = [len(part) for part in parts]
     total = sum(sizes)
     events = list(chain.from_iterable(part.events for part in parts))
+    sent: set[str] = set().union(*events)
     text, number = zip(
         *(answers([event["prediction"] for event in part.events]) for part in parts), strict=True
     )
@@ -84,11 +85,11 @@ def prediction_rows(parts: Sequence[PredictionColumns]) -> Any:
         "sent_at": moments(np.concatenate([part.sent_us for part in parts])),
         "registered": pa.array(np.repeat([part.registered for part in parts], sizes)),
         "repeated": pa.array(np.concatenate([part.repeated for part in parts])),
-        "role": words([event.get("role", "live") for event in events]),
-        "status": words([event.get("status", "ok") for event in events]),
+        "role": _words_or("live", "role", events, sent),
+        "status": _words_or("ok", "status", events, sent),
         "prediction": pa.concat_arrays(text),
         "prediction_number": pa.concat_arrays(number),
-        "score": pa.concat_arrays([_scores(part) for part in parts]),
+        "score": pa.concat_arrays([_scores(part, sent) for part in parts]),
         "numbers": features.numbers.array(total),
         "strings": features.strings.array(total),
         "faults": features.faults.array(total),
@@ -98,7 +99,7 @@ def prediction_rows(parts: Sequence[PredictionColumns]) -> Any:
         ),
         "offset": pa.array(np.concatenate([part.offsets for part in parts])),
     }
-    return pa.table(columns | _optional_columns(events))
+    return pa.table(columns | _optional_columns(events, sent))
 
 
 def _add_features(features: _Features, first_row: int, part: PredictionColumns) -> None:
@@ -133,15 +134,22 @@ def _add_features(features: _Features, first_row: int, part: PredictionColumns) 
         )
 
 
-def _scores(part: PredictionColumns) -> Any:
+def _words_or(default: str, name: str, events: Sequence[dict[str, Any]], sent: set[str]) -> Any:
+    if name not in sent:
+        return repeated_words([(default, len(events))])
+    return words([event.get(name, default) for event in events])
+
+
+def _scores(part: PredictionColumns, sent: set[str]) -> Any:
     if "score" in part.numbers:
         return optional_numbers(part.numbers["score"])
+    if "score" not in sent:
+        return pa.nulls(len(part), pa.float64())
     return pa.array([event.get("score") for event in part.events], pa.float64())
 
 
-def _optional_columns(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _optional_columns(events: Sequence[dict[str, Any]], sent: set[str]) -> dict[str, Any]:
     """Columns that most producers leave out: built only where an event has them."""
-    sent = set().union(*events)
     columns: dict[str, Any] = {}
     for name in _OPTIONAL_TEXTS:
         if name in sent:

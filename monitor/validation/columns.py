@@ -13,6 +13,7 @@ every other value one by one there.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final
 
@@ -113,7 +114,7 @@ class ColumnReader:
         features: list[dict[str, Any]] = [event["features"] for event in events]
         reading = _Reading(self._string_chars)
         for name, spec in self._specs:
-            raw = [values.get(name, MISSING) for values in features]
+            raw = list(map(dict.get, features, repeat(name), repeat(MISSING)))
             reading.add(name, spec, raw, features)
         missing = np.zeros(len(events), dtype=np.int64)
         for fault in reading.faults:

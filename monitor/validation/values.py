@@ -70,6 +70,8 @@ class RawColumn:
     raw: RawValues
     sources: Sequence[dict[str, Any]] = ()
     faults: list[Fault] = field(default_factory=list)
+    _judged: dict[str, ValueFault | None] = field(default_factory=dict)
+    """What was said of texts: a producer that is broken sends the same few for ever."""
 
     def fault(self, row: int, reason: ValueFault, value: object) -> None:
         """Record one fault; an integer that no store could take becomes an infinity."""
@@ -82,7 +84,11 @@ class RawColumn:
         """What the shared rules say of one value."""
         if value is MISSING:
             return "missing"
-        return value_fault(self.spec, value, string_chars=self.string_chars)
+        if type(value) is not str:
+            return value_fault(self.spec, value, string_chars=self.string_chars)
+        if value not in self._judged:
+            self._judged[value] = value_fault(self.spec, value, string_chars=self.string_chars)
+        return self._judged[value]
 
 
 def read_numbers(column: RawColumn) -> Float64:
@@ -213,6 +219,7 @@ def _without_odd(
 ) -> list[Any]:
     """The values with the odd ones replaced: by a number where usable, else NaN and bad."""
     replaced = list(values)
+    unusable = []
     for row, value in enumerate(values):
         if type(value) in plain:
             continue
@@ -220,8 +227,9 @@ def _without_odd(
         if fault is not None:
             column.fault(row, fault, value)
         if value is None or fault is not None:
-            bad[row] = True
+            unusable.append(row)
             replaced[row] = np.nan
+    bad[unusable] = True
     return replaced
 
 
