@@ -58,14 +58,20 @@ class RecentIds:
     def _mark(self, hashes: Hashes, repeated: Bool) -> None:
         fresh = self._fresh
         if len(self._sorted):
-            place = np.searchsorted(self._sorted, hashes)
+            order = np.argsort(hashes)  # neighbours are found near each other
+            rising = hashes[order]
+            place = np.searchsorted(self._sorted, rising)
             place[place == len(self._sorted)] = 0
-            np.equal(self._sorted[place], hashes, out=repeated)
-        for row, value in enumerate(hashes.tolist()):
-            if value in fresh:
-                repeated[row] = True
-            elif not repeated[row]:
-                fresh[value] = None
+            repeated[order] = self._sorted[place] == rising
+        new = dict.fromkeys(hashes.tolist())
+        if len(new) == len(hashes) and fresh.keys().isdisjoint(new) and not repeated.any():
+            fresh.update(new)
+        else:
+            for row, value in enumerate(hashes.tolist()):
+                if value in fresh:
+                    repeated[row] = True
+                elif not repeated[row]:
+                    fresh[value] = None
         if len(fresh) >= BLOCK_IDS:
             self._merge()
 
