@@ -178,7 +178,8 @@ def _explain(error: ValidationError, path: Path) -> str:
     for problem in error.errors(include_url=False):
         key = ".".join(str(part) for part in problem["loc"])
         variable = ENV_PREFIX + key.replace(".", ENV_DELIMITER).upper()
-        secret = "password" in key
+        # The input of a whole section may hold a password.
+        secret = "password" in key or isinstance(problem.get("input"), dict)
         value = "***" if secret else repr(problem.get("input"))
         if problem["type"] == "extra_forbidden":
             fix = f"remove it or correct its name in {path} or {variable}"

@@ -8,39 +8,32 @@ pipeline with another source, store and publisher. Never: a thread, a poll, a sl
 """
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
-from monitor.alerts import AlertMove
 from monitor.broker import Membership, Partition
 from monitor.checks.registration import registration
 from monitor.checks.stopped import stopped
 from monitor.clock import Clock
 from monitor.config import TopicSettings
-from monitor.errors import ProfileError
-from monitor.events import (
-    LabelColumns,
-    PaneSummary,
-    PredictionColumns,
-    Record,
-    RejectedRecord,
-    Validated,
-)
+from monitor.events import PredictionColumns, Record, Validated
 from monitor.findings import Finding, Measurement, Span, kind_of
 from monitor.judging.judge import Judge, Policy
 from monitor.publishing.alert_event import alert_records
 from monitor.publishing.outgoing import Outgoing, Publisher
 from monitor.publishing.rejection import rejection_records
-from monitor.roster import Roster, VersionKey, VersionMonitor
+from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
 from monitor.state import ModelState, Saved, StateBook
-from monitor.storage.store import Store, StoreBatch, StoredUntil
+from monitor.storage.store import Store, StoredUntil
 from monitor.telemetry import Telemetry
 from monitor.validation.validator import Validator
 from monitor.windows.panes import Chunk
 from monitor.windows.summary import summarise
+from monitor.work import Commit, Work
 from schemas import ModelCard
 
 STEPS = (
@@ -61,35 +54,6 @@ _AT_ONCE = Policy(confirmations=1)
 
 _Watched = VersionMonitor | Measurement | None
 """The monitor of a version, what is wrong with it, or None: only to be stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Commit:
-    """What is to be published at once; the same at every try."""
-
-    records: list[Outgoing]
-    offsets: dict[Partition, int]
-
-
-@dataclass(slots=True)
-class _Work:
-    """What has been done since the last commit, and how far its commit has come."""
-
-    predictions: list[PredictionColumns] = field(default_factory=list)
-    labels: list[LabelColumns] = field(default_factory=list)
-    rejected: list[RejectedRecord] = field(default_factory=list)
-    panes: list[PaneSummary] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    moves: list[AlertMove] = field(default_factory=list)
-    moves_again: list[AlertMove] = field(default_factory=list)
-    """Moves published before a restart, whose rows a crash may have cut off."""
-    events: int = 0
-    commit: _Commit | None = None
-    rows_stored: bool = False
-    published: bool = False
-
-    def batch(self) -> StoreBatch:
-        return StoreBatch(self.predictions, self.labels, self.rejected, self.panes, self.findings)
 
 
 class Pipeline:
@@ -117,36 +81,59 @@ class Pipeline:
         self._clock = clock
         self._telemetry = telemetry
         self._unregistered_limit = unregistered_limit
-        self._work = _Work()
+        self._work = Work()
+        self._commit: Commit | None = None
         self._stored: tuple[StoredUntil, ...] = ()
         self._models: dict[str, ModelState] = {}
         self._last_seen_s: dict[str, float] = {}
         self._book = StateBook(topics.state)
         self._changed: set[str] = set()
         """Models that have had events since the last snapshot."""
+        self._save_now: set[str] = set()
+        """Those among them about which something was said that the log alone does not repeat."""
+        self._saved: set[int] = set()
+        """Predictions partitions that have a state: without one, offsets must not be committed."""
+        self._strangers = 0
+        """Models that are kept without ever having had a card."""
+        self._raised = 0
+        """Versions raised as unregistered or without profile."""
         self._silent_until: dict[Partition, int] = {}
         """Offsets up to which records only bring the state up to date."""
 
     def on_card(self, card: ModelCard) -> None:
-        """A model version is registered, or its card has changed."""
-        self._validator.set_card(card)
-        if not self._roster.put(card):
-            return
-        self._registered(card)
-
-    def _registered(self, card: ModelCard) -> None:
-        """Take back what was raised about a version before this card came."""
-        state = self._models.get(card.model)
+        """A model version is registered, or its card has changed, or its profile may be there."""
         version = (card.model, card.model_version)
-        raised = state.untested.get(version) if state is not None else None
-        if state is not None and raised is not None:
-            del state.untested[version]
-            self._changed.add(card.model)
+        before = self._roster.active().get(version)
+        if self._roster.put(card):
+            self._validator.set_card(card)
+        self._registered(version)
+        if before is not None and version not in self._roster.active() and before.stream.events:
+            last = before.stream.events - 1
+            self._superseded(version, before.stream.span_of_last(1, last), before.policy)
+
+    def _registered(self, version: VersionKey) -> None:
+        """Take back what was raised about a version before this card came."""
+        state = self._models.get(version[0])
+        raised = state.untested.pop(version, None) if state is not None else None
+        if raised is not None:
+            self._raised -= 1
             measurement = replace(
                 registration("unregistered", trouble=False, reason="the version has a card now"),
                 check=raised.measurement.check,
             )
+            self._unrepeatable(version[0])
             self._judged([replace(raised, measurement=measurement)], _AT_ONCE)
+
+    def _superseded(self, version: VersionKey, span: Span, policy: Policy) -> None:
+        """End what was found by windows that start anew: nothing will ever clear it."""
+        reason = "the card changed its tests: the windows start anew"
+        self._work.moves += self._judge.supersede(*version, reason, span, policy)
+        self._unrepeatable(version[0])
+
+    def _unrepeatable(self, model: str) -> None:
+        """Let the next commit save the state of a model: its log does not tell all of it."""
+        self._changed.add(model)
+        self._save_now.add(model)
 
     def on_batch(self, records: Sequence[Record]) -> None:
         """Steps 2 to 5 for a micro-batch; its rows and moves wait for `commit`.
@@ -159,23 +146,30 @@ class Pipeline:
         again = [record for record in records if self._was_committed(record)]
         new = [record for record in records if not self._was_committed(record)]
         prepared = [self._prepared(part) for part in (again, new)]
-        work, self._work = self._work, _Work()
+        work, self._work = self._work, Work()
         self._take(*prepared[0])
         work.moves_again += self._work.moves
         self._work = work
         self._take(*prepared[1])
 
-    def on_tick(self) -> None:
-        """What only the clock can see: a model whose events have stopped."""
+    def on_tick(self, behind: Collection[Partition] = ()) -> None:
+        """What only the clock can see: a model whose events have stopped.
+
+        Of a model on a partition that is `behind` (paused, or with records still to be read),
+        nobody can say that it is silent.
+        """
         now_s = self._clock.monotonic_s()
         for model, state in self._models.items():
             monitor = self._roster.active().get((model, state.last_version))
             if monitor is None or state.silent or state.last_span is None:
                 continue
+            if (self._topics.predictions, state.partition) in behind:
+                self._last_seen_s[model] = now_s
+                continue
             silent_minutes = (now_s - self._last_seen_s[model]) / 60
             if silent_minutes > monitor.allowed_silence_minutes:
                 state.silent = True
-                self._changed.add(model)
+                self._unrepeatable(model)
                 measurement = stopped(silent_minutes, monitor.allowed_silence_minutes)
                 version = (model, state.last_version)
                 self._judged(
@@ -191,12 +185,13 @@ class Pipeline:
     def has_work(self) -> bool:
         """Whether a commit would change anything."""
         work = self._work
-        return work.events > 0 or bool(work.moves or work.moves_again or self._changed)
+        waiting = work.moves or work.moves_again or self._changed or self._commit
+        return work.events > 0 or bool(waiting)
 
     @property
     def commit_pending(self) -> bool:
         """Whether a commit has begun and must be finished before the next batch."""
-        return self._work.commit is not None
+        return self._commit is not None
 
     def commit(
         self, offsets: Mapping[Partition, int], membership: Membership, *, snapshot: bool = False
@@ -208,27 +203,27 @@ class Pipeline:
         3. The rows of the alert moves just published.
 
         Raises StorageError (from 1 and 3) and BrokerError (from 2): call again before the next
-        batch, it goes on where it stopped. Raises FencedError (from 2): nothing was published;
-        `restore` and begin again from the committed offsets.
+        batch, it goes on where it stopped, with the offsets that it began with. Raises FencedError
+        (from 2): nothing was published; `restore` and begin again from the committed offsets.
         """
-        work = self._work
-        if work.commit is None:
-            work.commit = self._commit_of(work, offsets, snapshot=snapshot)
-        if not work.rows_stored:
+        if self._commit is None:
+            self._commit = self._commit_of(offsets, snapshot=snapshot)
+        commit = self._commit
+        if not commit.rows_stored:
             with self._telemetry.timed("storage"):
-                self._store.store(work.batch().after(*self._stored))  # 1
-            work.rows_stored = True
-        if not work.published:
+                self._store.store(commit.work.batch().after(*self._stored))  # 1
+            commit.rows_stored = True
+        if not commit.published:
             with self._telemetry.timed("publishing"):
-                self._publisher.commit(work.commit.records, work.commit.offsets, membership)  # 2
-            self._telemetry.emitted("publishing", len(work.commit.records))
-            work.published = True
-        moves = work.moves_again + work.moves
+                self._publisher.commit(commit.records, commit.offsets, membership)  # 2
+            self._telemetry.emitted("publishing", len(commit.records))
+            commit.published = True
+        moves = commit.work.all_moves()
         if moves:
             with self._telemetry.timed("storage"):
                 self._store.store_alerts(moves)  # 3
         self._telemetry.firing_alerts.set(self._judge.firing())
-        self._work = _Work()
+        self._commit = None
 
     def restore(
         self,
@@ -260,17 +255,26 @@ class Pipeline:
                 )
                 continue
             self._models |= self._book.restore(number, entries, self._roster, self._judge)
+            self._work.moves_again += self._book.moves(entries)
             begin[partition] = at
+            self._saved.add(number)
             self._silent_until[partition] = committed[partition]
-        now_s = self._clock.monotonic_s()
-        self._last_seen_s = dict.fromkeys(self._models, now_s)
-        for card in [*self._roster.cards().values()]:
-            self._registered(card)
+        self._last_seen_s = dict.fromkeys(self._models, self._clock.monotonic_s())
+        self._strangers = sum(state.last_span is None for state in self._models.values())
+        self._raised = sum(len(state.untested) for state in self._models.values())
+        for version in [v for state in self._models.values() for v in state.untested]:
+            if self._roster.card(*version) is not None and self._testable(version):
+                self._registered(version)
+        for version in sorted(self._judge.windowed() - self._roster.active().keys()):
+            known, span = self._roster.cards().get(version), self._models[version[0]].last_span
+            if span is not None:
+                self._superseded(version, span, Policy.of(known, 0) if known else Policy())
         return begin
 
     def forget(self) -> None:
         """Drop uncommitted work, all windows and alerts: the partitions are not ours now."""
-        self._work = _Work()
+        self._work = Work()
+        self._commit = None
         self._stored = ()
         self._silent_until.clear()
         self._roster.forget()
@@ -279,30 +283,45 @@ class Pipeline:
         self._models.clear()
         self._last_seen_s.clear()
         self._changed.clear()
+        self._save_now.clear()
+        self._saved.clear()
+        self._strangers = self._raised = 0
 
-    def _commit_of(
-        self, work: "_Work", offsets: Mapping[Partition, int], *, snapshot: bool
-    ) -> "_Commit":
+    def _commit_of(self, offsets: Mapping[Partition, int], *, snapshot: bool) -> Commit:
+        work, self._work = self._work, Work()
         reached = self._silent_until
         self._silent_until = {p: n for p, n in reached.items() if offsets.get(p, n) < n}
         records = [
             *alert_records(work.moves, self._topics),
             *rejection_records(work.rejected, self._topics.rejections),
         ]
-        if snapshot and not self._silent_until:
-            records += self._snapshot(offsets)
-        return _Commit(records, {p: max(n, reached.get(p, 0)) for p, n in offsets.items()})
+        unsaved = any(
+            topic == self._topics.predictions and number not in self._saved
+            for topic, number in offsets
+        )
+        if snapshot or self._save_now or unsaved:
+            records += self._snapshot(offsets, work)
+        return Commit(work, records, {p: max(n, reached.get(p, 0)) for p, n in offsets.items()})
 
-    def _snapshot(self, offsets: Mapping[Partition, int]) -> list[Outgoing]:
+    def _snapshot(self, offsets: Mapping[Partition, int], work: Work) -> list[Outgoing]:
+        """The state of every partition whose events have all been taken up to its offset."""
+        ready = {
+            number: offset
+            for (topic, number), offset in offsets.items()
+            if topic == self._topics.predictions and (topic, number) not in self._silent_until
+        }
         records: list[Outgoing] = []
-        partitions = set()
-        for model in sorted(self._changed):
+        saved = {model for model in self._changed if self._models[model].partition in ready}
+        for model in sorted(saved):
             state = self._models[model]
-            partitions.add(state.partition)
-            records += self._book.model_records(model, state, self._roster, self._judge)
-        for number in sorted(partitions):
-            records.append(self._book.at(number, offsets[self._topics.predictions, number]))
-        self._changed.clear()
+            at = ready[state.partition]
+            records += self._book.model_records(model, state, at, self._roster, self._judge)
+        for number, offset in sorted(ready.items()):
+            moves = [m for m in work.all_moves() if m.finding.span.partition == number]
+            records += self._book.partition_records(number, offset, moves)
+        self._saved |= ready.keys()
+        self._changed -= saved
+        self._save_now -= saved
         return records
 
     def _was_committed(self, record: Record) -> bool:
@@ -313,7 +332,7 @@ class Pipeline:
         return validated, [self._watched(columns) for columns in validated.predictions]
 
     def _take(self, validated: Validated, watched: list[_Watched]) -> None:
-        marked = [self._marked(columns) for columns in validated.predictions]
+        marked = self._marked(validated.predictions)
         for columns, monitor in zip(marked, watched, strict=True):
             if isinstance(monitor, VersionMonitor):
                 self._seen(columns)
@@ -351,36 +370,93 @@ class Pipeline:
             return None
         try:
             return self._roster.monitor(model, version)
-        except ProfileError as error:
+        except UNTESTABLE as error:
             return registration("profile_missing", trouble=True, reason=str(error))
 
+    def _testable(self, version: VersionKey) -> bool:
+        """Whether the card of a version and its profile now do for tests."""
+        try:
+            self._roster.monitor(*version)
+        except UNTESTABLE:
+            return False
+        return True
+
     def _untestable(self, columns: PredictionColumns, trouble: Measurement) -> list[Finding]:
-        """Raised once for a version, not for every event."""
+        """Raised once for a version, at its first event; so many at most."""
         version = (columns.model, columns.model_version)
-        untested = self._models[columns.model].untested
-        if version in untested:
+        state = self._models.get(columns.model)
+        if state is not None and version in state.untested:
             return []
-        if sum(len(state.untested) for state in self._models.values()) >= self._unregistered_limit:
+        if state is None or self._raised >= self._unregistered_limit:
             self._telemetry.dropped("tests", "unregistered_limit", len(columns))
             return []
-        finding = untested[version] = _finding(version, _span(columns), trouble)
+        finding = state.untested[version] = _finding(version, _span_of(columns, 0), trouble)
+        self._raised += 1
+        self._unrepeatable(columns.model)
         return [finding]
 
-    def _marked(self, columns: PredictionColumns) -> PredictionColumns:
-        self._models.setdefault(columns.model, ModelState()).partition = columns.partition
+    def _marked(self, groups: Sequence[PredictionColumns]) -> list[PredictionColumns]:
+        """Resends marked, in the order of the log: however its versions are mixed in a batch."""
+        by_model: defaultdict[str, list[int]] = defaultdict(list)
+        for place, columns in enumerate(groups):
+            if self._kept(columns):
+                by_model[columns.model].append(place)
+        marked = list(groups)
+        for model, places in by_model.items():
+            parts = [groups[place] for place in places]
+            ids = parts[0].event_ids
+            order = None
+            if len(parts) > 1:
+                ids = list(chain.from_iterable(part.event_ids for part in parts))
+                order = np.argsort(np.concatenate([part.offsets for part in parts]), kind="stable")
+                ids = [ids[row] for row in order.tolist()]
+            repeated = self._roster.recent(model).mark_repeated(ids)
+            if not repeated.any():
+                continue
+            if order is not None:
+                repeated[order] = repeated.copy()
+            ends = np.cumsum([len(part) for part in parts])
+            for place, part, mask in zip(places, parts, np.split(repeated, ends[:-1]), strict=True):
+                marked[place] = replace(part, repeated=mask)
+        return marked
+
+    def _kept(self, columns: PredictionColumns) -> bool:
+        """Whether anything is remembered of a model: strangers only up to the limit."""
+        state = self._models.get(columns.model)
+        if state is None:
+            if not columns.registered:
+                if self._strangers >= self._unregistered_limit:
+                    return False
+                self._strangers += 1
+            state = self._models[columns.model] = ModelState(partition=columns.partition)
+        if state.partition != columns.partition:
+            log.warning(
+                "events of %s come from partitions %d and %d: key them by model, else its "
+                "windows mix what has no order",
+                columns.model,
+                state.partition,
+                columns.partition,
+            )
+            self._book.write_again(columns.model)
+            state.partition = columns.partition
         self._changed.add(columns.model)
-        recent = self._roster.recent(columns.model)
-        repeated = recent.mark_repeated(columns.event_ids)
-        return replace(columns, repeated=repeated) if repeated.any() else columns
+        return True
 
     def _seen(self, columns: PredictionColumns) -> None:
-        model, span = columns.model, _span(columns)
+        model, last = columns.model, _span_of(columns, -1)
         state = self._models[model]
         if state.silent:
             measurement = replace(stopped(0.0, 1.0), reason="events have come again")
-            version = (model, state.last_version)
-            self._judged([_finding(version, span, measurement, clock=True)], _AT_ONCE)
-        state.silent, state.last_version, state.last_span = False, columns.model_version, span
+            version, first = (model, state.last_version), _span_of(columns, 0)
+            self._judged([_finding(version, first, measurement, clock=True)], _AT_ONCE)
+        state.silent = False
+        before = state.last_span
+        if (
+            before is None
+            or last.last_offset > before.last_offset
+            or state.partition != (before.partition)
+        ):
+            state.last_version, state.last_span = columns.model_version, last
         self._last_seen_s[model] = self._clock.monotonic_s()
 
     def _windowed(self, columns: PredictionColumns, monitor: VersionMonitor) -> Iterator[Chunk]:
@@ -442,17 +518,18 @@ class Pipeline:
             self._telemetry.emitted("judging", len(moves))
 
 
-def _span(columns: PredictionColumns) -> Span:
-    """The span of a whole batch; event indexes are 0 where the events are not windowed."""
+def _span_of(columns: PredictionColumns, row: int) -> Span:
+    """The span of one event, its index 0; what a whole batch spans depends on how it was cut."""
+    offset, occurred_us = int(columns.offsets[row]), int(columns.occurred_us[row])
     return Span(
         topic=columns.topic,
         partition=columns.partition,
         first_event=0,
-        last_event=len(columns) - 1,
-        first_offset=int(columns.offsets[0]),
-        last_offset=int(columns.offsets[-1]),
-        started_us=int(columns.occurred_us.min()),
-        ended_us=int(columns.occurred_us.max()),
+        last_event=0,
+        first_offset=offset,
+        last_offset=offset,
+        started_us=occurred_us,
+        ended_us=occurred_us,
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.checks.stopped import allowed_silence_minutes
 from monitor.detectors.battery import Battery
-from monitor.errors import ProfileError
+from monitor.errors import ConfigError, ProfileError
 from monitor.events import Float64, PredictionColumns
 from monitor.judging.judge import Policy
 from monitor.sketches.codes import Codes
@@ -24,6 +24,9 @@ from schemas import ModelCard
 
 VersionKey = tuple[str, str]
 """(model, model version)."""
+
+UNTESTABLE = (ProfileError, ConfigError)
+"""What `Roster.monitor` raises where a version's profile or its detectors cannot be used."""
 
 ProfileLoader = Callable[[str], bytes | None]
 """Profile hash to its bytes; None where the store has none. Raises StorageError."""
@@ -133,7 +136,8 @@ class Roster:
         """The monitor of a version, made on its first event.
 
         None where there is no card, or the card names no profile. Raises ProfileError where the
-        profile that the card names is missing or unreadable, StorageError where it cannot be asked.
+        profile that the card names is missing or unreadable, ConfigError where its detectors cannot
+        be made, StorageError where the profile cannot be asked for.
         """
         key = (model, version)
         monitor = self._monitors.get(key)
@@ -166,6 +170,16 @@ class Roster:
     def cards(self) -> Mapping[VersionKey, ModelCard]:
         """All registered versions."""
         return self._cards
+
+    def drop(self, model: str, version: str) -> None:
+        """Let the windows of a version start anew at its next event."""
+        self._monitors.pop((model, version), None)
+
+    def drop_model(self, model: str) -> None:
+        """Let everything of a model start anew at its next event."""
+        self._recent.pop(model, None)
+        for version in [version for name, version in self._monitors if name == model]:
+            self.drop(model, version)
 
     def forget(self) -> None:
         """Drop every stream, for a new beginning; the cards stay."""

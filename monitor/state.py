@@ -10,11 +10,13 @@ Records of a partition (key = MessagePack list):
   ["head", model, part]                open pane, detectors, alerts, newest ids of one model
   ["pane", model, version, slot, part] a closed pane; `slot` is its index in the ring
   ["ids", model, slot, part]           a full block of event ids; ring as well
+  ["moves", part]                      alert moves of the commit that wrote this state
 
 A snapshot is written with a commit, but more rarely: the events between the two are taken again
 in silence after a restart.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -22,11 +24,12 @@ from typing import Any, Final
 import msgpack
 import numpy as np
 
-from monitor.errors import ProfileError, StateError
+from monitor.alerts import AlertMove, AlertState
+from monitor.errors import StateError
 from monitor.findings import Finding, Measurement, Span, Verdict
 from monitor.judging.judge import Judge
 from monitor.publishing.outgoing import Outgoing
-from monitor.roster import Roster, VersionKey, VersionMonitor
+from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
 from monitor.windows.duplicates import RecentIds
 from monitor.windows.panes import Pane
 
@@ -34,7 +37,11 @@ FORMAT: Final = 1
 PART_BYTES: Final = 400_000
 """Longer values are cut: no record over 512 kB."""
 _ARRAY: Final = 1
+_MALFORMED: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, StateError)
+"""What reading a value raises that is not of the form that was written."""
 _DTYPES: Final = frozenset({"<i8", "<f8", "<u2", "<u8"})
+
+log = logging.getLogger(__name__)
 
 Saved = Mapping[bytes, bytes]
 """The newest value of every key of one partition."""
@@ -60,13 +67,23 @@ class StateBook:
         self._topic = topic
         self._panes_written: dict[VersionKey, int] = {}
         self._blocks_written: dict[str, int] = {}
+        self._at_written: dict[int, tuple[int, bool]] = {}
 
-    def at(self, partition: int, offset: int) -> Outgoing:
-        """The record that says to which predictions offset a partition's state belongs."""
-        return self._record(partition, ["at"], _pack({"format": FORMAT, "offset": offset}))
+    def partition_records(
+        self, partition: int, offset: int, moves: Sequence[AlertMove]
+    ) -> list[Outgoing]:
+        """To which predictions offset a partition's state belongs, and what it published with it.
+
+        The rows of these moves are stored after the commit: a crash between the two cuts them off.
+        """
+        if self._at_written.get(partition) == (offset, False) and not moves:
+            return []
+        self._at_written[partition] = (offset, bool(moves))
+        at = self._record(partition, ["at"], _pack({"format": FORMAT, "offset": offset}))
+        return [*self._parts(partition, ["moves"], [asdict(move) for move in moves]), at]
 
     def model_records(
-        self, model: str, state: ModelState, roster: Roster, judge: Judge
+        self, model: str, state: ModelState, offset: int, roster: Roster, judge: Judge
     ) -> list[Outgoing]:
         """The records of one model that has changed since it was last written."""
         partition = state.partition
@@ -84,6 +101,7 @@ class StateBook:
         self._blocks_written[model] = recent.merged
         head = {
             "format": FORMAT,
+            "offset": offset,
             "model": model,
             "versions": versions,
             "ids": {"merged": recent.merged, "fresh": recent.fresh()},
@@ -101,32 +119,58 @@ class StateBook:
         if raw is None:
             return None
         at = _unpack(raw)
-        _check_format(at, "state")
+        _check_format(at, f"state on {self._topic}")
         return int(at["offset"])
+
+    def moves(self, saved: Saved) -> list[AlertMove]:
+        """The moves published with the newest state of a partition."""
+        try:
+            own = {key: value for key, value in saved.items() if key.startswith(_MOVES_KEY)}
+            return [_move_of(move) for move in _joined(own).get(("moves",), [])]
+        except _MALFORMED as error:
+            log.error("the moves of a state are unreadable (%s): their rows may be missing", error)
+            return []
 
     def restore(
         self, partition: int, saved: Saved, roster: Roster, judge: Judge
     ) -> dict[str, ModelState]:
         """Bring one partition's models back.
 
-        A version whose card or profile has changed since starts its windows anew. Raises
-        StateError for a state that is not whole or not of this format, StorageError where a
-        profile cannot be read now.
+        What is not whole, and a version whose card or profile has changed since, starts anew; it
+        is logged, and stops no other model. Raises StateError for a state of another format,
+        StorageError where a profile cannot be read now.
         """
         entries = _joined(saved)
+        at = self.offset_of(saved)
         models = {}
         for key, head in entries.items():
-            if key[0] == "head":
-                _check_format(head, f"state of {key[1]}")
-                model = str(key[1])
-                models[model] = self._restore_model(head, entries, roster, judge)
-                models[model].partition = partition
+            if len(key) != 2 or key[0] != "head" or at is None:
+                continue
+            model = str(key[1])
+            try:
+                if head["offset"] > at:  # of a time before the group's offsets were set back
+                    continue
+                state = self._restore_model(model, head, entries, roster, judge)
+            except _MALFORMED as error:
+                log.error("state of %s is unusable, it starts anew: %r", model, error)
+                roster.drop_model(model)
+                self.write_again(model)
+                continue
+            state.partition = partition
+            models[model] = state
         return models
+
+    def write_again(self, model: str) -> None:
+        """Write all panes and ids of a model at its next snapshot."""
+        self._blocks_written.pop(model, None)
+        for version in [known for known in self._panes_written if known[0] == model]:
+            del self._panes_written[version]
 
     def forget(self) -> None:
         """Write everything again at the next snapshot."""
         self._panes_written.clear()
         self._blocks_written.clear()
+        self._at_written.clear()
 
     def _pane_records(
         self, partition: int, version: VersionKey, monitor: VersionMonitor
@@ -142,55 +186,70 @@ class StateBook:
 
     def _restore_model(
         self,
+        model: str,
         head: Mapping[str, Any],
         entries: Mapping[tuple[Any, ...], Any],
         roster: Roster,
         judge: Judge,
     ) -> ModelState:
-        model = str(head["model"])
+        _check_format(head, f"state of {model}")
         for saved in head["versions"]:
             version = str(saved["version"])
-            monitor = self._monitor(model, version, saved, roster)
-            if monitor is None:
-                continue
-            closed = int(saved["events"]) // monitor.card.monitoring.pane_events
-            panes = []
-            for index in range(max(0, closed - monitor.stream.ring), closed):
-                pane = entries.get(("pane", model, version, index % monitor.stream.ring))
-                if pane is None or pane["index"] != index:
-                    raise StateError(
-                        f"state of {model} {version} lacks pane {index}: delete the records of "
-                        "this model from the state topic to start its windows anew"
-                    )
-                panes.append(_pane_of(pane))
-            monitor.stream.restore(int(saved["events"]), panes, saved["open"])
-            monitor.battery.restore(
-                saved["battery"], monitor.stream.last_codes(monitor.battery.memory_events)
-            )
-            monitor.faults.extend((int(n), str(f), str(r)) for n, f, r in saved["faults"])
-            self._panes_written[model, version] = closed
+            try:
+                self._restore_version(model, version, saved, entries, roster)
+            except _MALFORMED as error:
+                log.error("state of %s %s is unusable, it starts anew: %r", model, version, error)
+                roster.drop(model, version)
+                self._panes_written.pop((model, version), None)
         recent = roster.recent(model)
         self._restore_ids(recent, model, head["ids"], entries)
-        judge.restore(head["alerts"])
         span = head["last_span"]
         untested = [_finding_of(raised) for raised in head["untested"]]
-        return ModelState(
+        state = ModelState(
             untested={(one.model, one.model_version): one for one in untested},
             last_version=str(head["last_version"]),
             last_span=Span(**span) if span else None,
             silent=bool(head["silent"]),
         )
+        judge.restore(head["alerts"])
+        return state
+
+    def _restore_version(
+        self,
+        model: str,
+        version: str,
+        saved: Mapping[str, Any],
+        entries: Mapping[tuple[Any, ...], Any],
+        roster: Roster,
+    ) -> None:
+        monitor = self._monitor(model, version, saved, roster)
+        if monitor is None:
+            return
+        events = int(saved["events"])
+        closed = events // monitor.card.monitoring.pane_events
+        panes = []
+        for index in range(max(0, closed - monitor.stream.ring), closed):
+            pane = entries.get(("pane", model, version, index % monitor.stream.ring))
+            if pane is None or pane["index"] != index:
+                raise StateError(f"pane {index} is missing")
+            panes.append(_pane_of(pane))
+        monitor.stream.restore(events, panes, saved["open"])
+        memory = monitor.stream.last_codes(monitor.battery.memory_events)
+        monitor.battery.restore(saved["battery"], memory)
+        monitor.faults.extend((int(n), str(f), str(r)) for n, f, r in saved["faults"])
+        self._panes_written[model, version] = closed
 
     def _monitor(
         self, model: str, version: str, saved: Mapping[str, Any], roster: Roster
     ) -> VersionMonitor | None:
         try:
             monitor = roster.monitor(model, version)
-        except ProfileError:
+        except UNTESTABLE:
             return None
-        if monitor is None or _tests_of(monitor) != saved["tests"]:
-            return None
-        return monitor
+        if monitor is None or _tests_of(monitor) == saved["tests"]:
+            return monitor
+        roster.drop(model, version)
+        return None
 
     def _restore_ids(
         self,
@@ -238,21 +297,23 @@ def newest(records: Iterable[tuple[bytes | None, bytes | None]]) -> dict[bytes, 
 
 
 def _joined(saved: Saved) -> dict[tuple[Any, ...], Any]:
-    """Values by key, their parts put together again."""
-    entries: dict[tuple[Any, ...], Any] = {}
+    """Values by key, their parts put together again; what is not whole is logged and left out."""
     parts: dict[tuple[Any, ...], dict[int, tuple[int, bytes]]] = {}
     for raw_key, raw in saved.items():
-        key = tuple(_unpack(raw_key))
-        if key == ("at",):
-            entries[key] = _unpack(raw)
-        else:
-            count, piece = _unpack(raw)
-            parts.setdefault(key[:-1], {})[int(key[-1])] = (int(count), piece)
-    for key, pieces in parts.items():
-        count = pieces[0][0] if 0 in pieces else -1
-        if any(part not in pieces for part in range(count)) or count < 1:
-            raise StateError(f"state record {key} is not whole: delete it to start anew")
-        entries[key] = _unpack(b"".join(pieces[part][1] for part in range(count)))
+        try:
+            *key, part = _unpack(raw_key)
+            if key:
+                count, piece = _unpack(raw)
+                parts.setdefault(tuple(key), {})[int(part)] = (int(count), bytes(piece))
+        except _MALFORMED as error:
+            log.error("a state record under key %r is unreadable: %s", raw_key[:200], error)
+    entries: dict[tuple[Any, ...], Any] = {}
+    for name, pieces in parts.items():
+        try:
+            pack = b"".join(pieces[part][1] for part in range(pieces[0][0]))
+            entries[name] = _unpack(pack)
+        except _MALFORMED as error:
+            log.error("state record %r is not whole: %r", name, error)
     return entries
 
 
@@ -304,6 +365,18 @@ def _finding_of(saved: Mapping[str, Any]) -> Finding:
     )
 
 
+def _move_of(saved: Mapping[str, Any]) -> AlertMove:
+    previous = saved["previous"]
+    return AlertMove(
+        **{
+            **saved,
+            "state": AlertState(saved["state"]),
+            "previous": AlertState(previous) if previous else None,
+            "finding": _finding_of(saved["finding"]),
+        }
+    )
+
+
 def _check_format(document: Any, what: str) -> None:
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
@@ -342,3 +415,7 @@ def _unpack_array(code: int, body: bytes) -> Any:
     if code != _ARRAY or dtype not in _DTYPES:
         raise ValueError(f"type {code} of {dtype!r} is not one of {sorted(_DTYPES)}")
     return np.frombuffer(data, dtype).reshape(shape).copy()
+
+
+_MOVES_KEY: Final = _pack(["moves", 0])[:-1]
+"""With what the keys of a partition's moves begin, whatever their part."""

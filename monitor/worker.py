@@ -64,6 +64,16 @@ class Worker:
             on_lost=self._lost,
         )
         self._cards: CardFollower | None = None
+        self._positions: dict[Partition, int] = {}
+        """The offsets after the last records that the pipeline has taken: only these are committed.
+
+        The source is ahead of them while a batch waits for its profile.
+        """
+        self._ticked_at: dict[Partition, int] = {}
+        """The positions at the last tick."""
+        self._deaf = True
+        """Whether events may have been kept from us since the last tick."""
+        self._stopping: Callable[[], bool] = lambda: False
         self._last_commit_s = clock.monotonic_s()
         self._last_tick_s = clock.monotonic_s()
         self._last_snapshot_s = clock.monotonic_s()
@@ -79,6 +89,7 @@ class Worker:
         slot. All others are waited out.
         """
         _spare_the_collector()
+        self._stopping = stopping
         try:
             if not self._patiently(self._open, stopping):
                 return
@@ -104,13 +115,14 @@ class Worker:
             self._take_card(record.value)
 
     def _turn(self) -> None:
+        if self.pipeline.commit_pending:
+            self._commit()
         if self._cards is not None:
             for record in self._cards.poll():
                 self._take_card(record.value)
-        if self.pipeline.commit_pending:
-            self._commit()
         records = self._source.poll(POLL_MS)
         self.problem = self._source.problem
+        self._deaf |= bool(self.problem)
         if records:
             self.telemetry.received("intake", len(records))
             self._take(records)
@@ -118,11 +130,24 @@ class Worker:
         worker = self._settings.worker
         if now_s - self._last_tick_s >= worker.tick_interval_ms / 1_000:
             self._last_tick_s = now_s
-            self.pipeline.on_tick()
-            self.telemetry.lag_events.set(sum(self._source.lag().values()))
+            self._tick()
         due = now_s - self._last_commit_s >= worker.commit_interval_ms / 1_000
         if due or self.pipeline.pending_events >= worker.commit_events:
             self._commit()
+
+    def _tick(self) -> None:
+        """A partition is behind while it moves and has more to come: its models are not silent."""
+        lag = self._source.lag()
+        deaf = self._deaf or self._source.membership is None
+        behind = {
+            partition
+            for partition, position in self._positions.items()
+            if deaf or (lag.get(partition) and position != self._ticked_at.get(partition))
+        }
+        self._ticked_at = dict(self._positions)
+        self._deaf = False
+        self.pipeline.on_tick(behind)
+        self.telemetry.lag_events.set(sum(lag.values()))
 
     def _take_card(self, value: bytes | None) -> None:
         if value is None:
@@ -149,7 +174,7 @@ class Worker:
     def _commit_with(self, *, snapshot: bool) -> None:
         membership = self._source.membership
         if membership is not None and self.pipeline.has_work:
-            self.pipeline.commit(self._source.positions(), membership, snapshot=snapshot)
+            self.pipeline.commit(self._positions, membership, snapshot=snapshot)
             if snapshot:
                 self._last_snapshot_s = self._clock.monotonic_s()
 
@@ -158,6 +183,7 @@ class Worker:
         self._beginnings += 1
         kafka = self._settings.kafka
         topics = (kafka.topics.predictions, kafka.topics.labels)
+        stored = [self._store.stored_until(topic) for topic in topics]
         numbers = [number for topic, number in starts if topic == kafka.topics.predictions]
         saved: dict[int, list[tuple[bytes | None, bytes | None]]] = {n: [] for n in numbers}
         if numbers:
@@ -168,29 +194,36 @@ class Worker:
             finally:
                 follower.close()
         begin = self.pipeline.restore(
-            [self._store.stored_until(topic) for topic in topics],
-            starts,
-            {number: newest(pairs) for number, pairs in saved.items()},
+            stored, starts, {number: newest(pairs) for number, pairs in saved.items()}
         )
+        self._positions = dict(begin)
         log.info("assigned, reading from %s", sorted(begin.items()))
         return begin
 
     def _lost(self) -> None:
         self._beginnings += 1
+        self._positions = {}
         self.pipeline.forget()
 
     def _take(self, records: Sequence[Record]) -> None:
-        """Hand on a batch, however long its profile cannot be read; unless it is lost meanwhile."""
+        """Hand on a batch, however long its profile cannot be read.
+
+        Unless it is lost meanwhile, or the worker is to stop: then its next owner reads it again.
+        """
         wait_ms = FIRST_RETRY_MS
         beginning = self._beginnings
+        after = self._source.positions()
         while beginning == self._beginnings:
             try:
                 self.pipeline.on_batch(records)
             except StorageError as error:
                 if not error.retryable:
                     raise
+                if self._stopping():
+                    return
                 wait_ms = self._wait_out(error, wait_ms)
             else:
+                self._positions |= after
                 self.telemetry.emitted("intake", len(records))
                 return
         self.telemetry.dropped("intake", "partition_lost", len(records))
@@ -219,6 +252,7 @@ class Worker:
     def _wait_out(self, error: PlumblineError, wait_ms: int) -> int:
         """Pause the flow, keep the membership by polling, and say what is wrong."""
         self.problem = str(error)
+        self._deaf = True
         self.telemetry.errors.labels(type(error).__name__).inc()
         log.warning("waiting %d ms: %s", wait_ms, error)
         self._source.pause()

@@ -5,15 +5,22 @@ Never: the network, the clock, or a memory that grows with the stream: only aler
 or on the way are kept.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from monitor.alerts import AlertMove, AlertState
-from monitor.findings import Finding, kind_of
+from monitor.findings import Finding, Measurement, Span, Verdict, kind_of
 from monitor.judging.life import AlertLife, Step
 from monitor.judging.words import sentence
 from schemas import ModelCard, alert_event_id, fingerprint
+
+MAX_ANNOTATION_CHARS = 2_000
+"""Of what a card says of its owner; an alert must stay far below the broker's limit."""
+
+_OF_WINDOWS = frozenset({"drift", "quality"})
+"""Categories of alerts that windows raise and clear."""
 
 AlertKey = tuple[str, str, str, str, str]
 """(alertname, model, model version, feature, segment)."""
@@ -38,7 +45,7 @@ class Policy:
                 "escalation": card.owner.escalation,
                 "runbook_url": card.owner.runbook,
             }
-            owner = {name: value for name, value in fields.items() if value}
+            owner = {name: value[:MAX_ANNOTATION_CHARS] for name, value in fields.items() if value}
         return cls(card.monitoring.confirmations, smallest_scale, owner)
 
 
@@ -69,6 +76,33 @@ class Judge:
                 self._lives[key] = life
         return moves
 
+    def windowed(self) -> set[tuple[str, str]]:
+        """The (model, version)s with an open alert that only their windows could clear."""
+        return {key[1:3] for key, life in self._lives.items() if _by_windows(key, life)}
+
+    def supersede(
+        self, model: str, version: str, reason: str, span: Span, policy: Policy
+    ) -> list[AlertMove]:
+        """End the alerts that the windows of a version raised; `span` is its last event."""
+        moves = []
+        for key, life in [*self._lives.items()]:
+            if key[1:3] != (model, version) or not _by_windows(key, life):
+                continue
+            check, scale = life.look
+            kind = kind_of(check, key[3])
+            finding = Finding(
+                model=model,
+                model_version=version,
+                category=kind.category,
+                alertname=key[0],
+                segment=key[4],
+                span=span,
+                measurement=_nothing_measured(check, key[3], scale, reason),
+            )
+            moves.append(self._dress(life.supersede(reason), finding, life, policy))
+            del self._lives[key]
+        return moves
+
     def firing(self) -> int:
         """How many alerts fire now (recovering ones included)."""
         open_states = (AlertState.FIRING, AlertState.RECOVERING)
@@ -88,9 +122,11 @@ class Judge:
 
     def restore(self, saved: list[Any]) -> None:
         """Take up the open alerts of one model where `state` left off."""
+        lives = {}
         for (name, model, version, feature, segment), confirmations, scale, fields in saved:
             key = (str(name), str(model), str(version), str(feature), str(segment))
-            self._lives[key] = AlertLife.from_state(fields, int(confirmations), int(scale))
+            lives[key] = AlertLife.from_state(fields, int(confirmations), int(scale))
+        self._lives |= lives
 
     def _dress(self, step: Step, finding: Finding, life: AlertLife, policy: Policy) -> AlertMove:
         measurement = finding.measurement
@@ -119,3 +155,26 @@ class Judge:
             moved_us=finding.span.ended_us,
             finding=finding,
         )
+
+
+def _by_windows(key: AlertKey, life: AlertLife) -> bool:
+    return kind_of(life.look[0], key[3]).category in _OF_WINDOWS
+
+
+def _nothing_measured(check: str, feature: str, scale: int, reason: str) -> Measurement:
+    return Measurement(
+        check=check,
+        feature=feature,
+        scale=scale,
+        verdict=Verdict.CANNOT_TELL,
+        statistic=math.nan,
+        effect=math.nan,
+        threshold=math.nan,
+        p_value=math.nan,
+        n_ref=0,
+        n_cur=0,
+        n_effective=0.0,
+        smallest_visible=math.nan,
+        cleared=False,
+        reason=reason,
+    )

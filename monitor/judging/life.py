@@ -60,6 +60,17 @@ class AlertLife:
         """Nothing left to remember."""
         return self.state is None and not self.streaks
 
+    @property
+    def look(self) -> Look:
+        """The look that fired the alert; of one that is pending, one that saw it."""
+        return self.fired_by or next(iter(self.streaks))
+
+    def supersede(self, reason: str) -> Step:
+        """End it because nothing will look again; what never fired is not confirmed."""
+        if self.state is AlertState.PENDING:
+            return self._end(f"not confirmed: {reason}")
+        return self._move(AlertState.SUPERSEDED, reason)
+
     def _drift(self, look: Look, finding: Finding) -> list[Step]:
         measurement = finding.measurement
         streak = self.streaks.get(look, 0) + 1
