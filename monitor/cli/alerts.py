@@ -17,9 +17,13 @@ def alerts_command() -> None:
 
 
 @alerts_command.command("tail")
-@click.option("--from-beginning", is_flag=True, help="Show the alerts of the past first.")
-@click.option("--follow/--no-follow", default=True, help="Wait for more, or end at the end.")
-@click.option("--model", help="Only this model.")
+@click.option("--from-beginning", is_flag=True, help="Show the moves of the past first.")
+@click.option(
+    "--follow/--no-follow",
+    default=True,
+    help="Wait for more (Ctrl-C ends it), or print every move so far and end.  [default: follow]",
+)
+@click.option("--model", help="Only the model of this name.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as published.")
 @click.pass_context
 def tail(
@@ -27,7 +31,8 @@ def tail(
 ) -> None:
     """Print alert moves as they are published, one a line.
 
-    TIME is the event time of the move, in UTC.
+    A line is: event time of the move (UTC), state, severity, model and version, alert and feature,
+    and the reason of the move.
     """
     from monitor.intake.alerts import read_alerts, tail_alerts
 

@@ -27,29 +27,51 @@ class Check:
 @click.option("--fix", is_flag=True, help="Create missing topics and tables.")
 @click.pass_context
 def doctor_command(ctx: click.Context, fix: bool) -> None:
-    """Check broker, topics, tables, model cards and clock; say what is wrong and how to mend it."""
+    """Check broker, topics, tables, model cards and clock; say what is wrong and how to mend it.
+
+    Cards and clock are looked at once broker and tables are well.
+    """
     settings = current_settings(ctx)
     if fix:
         _mend(settings)
     failed = 0
-    for look in (_broker, _tables, _cards, _clock):
-        for check in _looked(look, settings):
-            mark = "ok  " if not check.problem else "FAIL"
-            click.echo(f"{mark}  {check.name}" + (f": {check.problem}" if check.problem else ""))
-            if check.fix:
-                click.echo(f"      fix: {check.fix}")
-            failed += bool(check.problem)
+    broker, tables = _looked(_broker, settings), _looked(_tables, settings)
+    checks = [*broker, *tables]
+    if not any(check.problem for check in tables):
+        if not any(check.problem for check in broker):
+            checks += _looked(_cards, settings)
+        checks += _looked(_clock, settings)
+    for check in checks:
+        mark = "ok  " if not check.problem else "FAIL"
+        click.echo(f"{mark}  {check.name}" + (f": {check.problem}" if check.problem else ""))
+        if check.fix:
+            click.echo(f"      fix: {check.fix}")
+        failed += bool(check.problem)
     if failed:
-        raise click.ClickException(f"{failed} of the checks failed")
+        raise click.ClickException(f"{failed} of {len(checks)} checks failed")
 
 
 def _looked(look: Callable[["Settings"], list[Check]], settings: "Settings") -> list[Check]:
-    from monitor.errors import PlumblineError
+    from monitor.errors import BrokerError, PlumblineError, StorageError
 
     try:
         return look(settings)
+    except BrokerError as error:
+        fix = "start the broker (`plumbline stack up`) or correct kafka.bootstrap_servers"
+        return [Check("reaching Kafka", str(error), fix)]
+    except StorageError as error:
+        return [Check("reaching ClickHouse", str(error), _storage_fix(error.name))]
     except PlumblineError as error:
         return [Check(look.__name__.strip("_"), str(error))]
+
+
+def _storage_fix(name: str) -> str:
+    """What to do about an error of ClickHouse, empty `name`: it never answered."""
+    if name == "AUTHENTICATION_FAILED":
+        return "correct clickhouse.username or clickhouse.password"
+    if not name:
+        return "start it (`plumbline stack up`) or correct the address"
+    return ""
 
 
 def _mend(settings: "Settings") -> None:

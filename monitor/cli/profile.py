@@ -46,7 +46,7 @@ def profile_command(reference: Path, card_file: Path, out: Path | None, as_json:
         click.echo(_as_json(file, profile, audit, card))
         return
     _print(profile, audit, card)
-    click.echo(f"\nprofile {profile.hash}\nwritten to {file}")
+    click.echo(f"\nprofile {profile.hash}\nwritten to {file}, the audit beside it")
     click.echo(f"next: plumbline register {card_file}" + (f" --profile {file}" if out else ""))
 
 

@@ -2,11 +2,15 @@
 
 import signal
 import threading
+from typing import TYPE_CHECKING
 
 import click
 
 from monitor.cli.logs import start_logging
 from monitor.cli.settings import current_settings
+
+if TYPE_CHECKING:
+    from monitor.config import Settings
 
 
 @click.command("run")
@@ -16,6 +20,7 @@ from monitor.cli.settings import current_settings
     type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]),
     default="INFO",
     show_default=True,
+    help="What goes to standard error.",
 )
 @click.pass_context
 def run_command(ctx: click.Context, slot: str | None, log_level: str) -> None:
@@ -29,11 +34,20 @@ def run_command(ctx: click.Context, slot: str | None, log_level: str) -> None:
 
     settings = current_settings(ctx)
     if slot is not None:
-        worker_settings = settings.worker.model_validate(
-            {**settings.worker.model_dump(), "slot": slot}
-        )
-        settings = settings.model_copy(update={"worker": worker_settings})
+        settings = _with_slot(settings, slot)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     Worker(settings, SystemClock()).run(stop.is_set)
+
+
+def _with_slot(settings: "Settings", slot: str) -> "Settings":
+    from pydantic import ValidationError
+
+    try:
+        worker = settings.worker.model_validate({**settings.worker.model_dump(), "slot": slot})
+    except ValidationError:
+        raise click.BadParameter(
+            f"{slot!r}: 1 to 64 letters, digits, '.', '_' or '-' are allowed", param_hint="--slot"
+        ) from None
+    return settings.model_copy(update={"worker": worker})
