@@ -64,6 +64,10 @@ def demo_command(keep: bool) -> None:
     the next demo empties. Exit code 0 only if every record is accounted for.
     """
     began_s = time.monotonic()
+    if not CARD.exists():
+        raise click.ClickException(
+            f"{CARD} is not in this folder: run the demo in the folder of the project"
+        )
     stop(DIRECTORY)
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     _say(1, "Kafka and ClickHouse")
@@ -230,19 +234,41 @@ def _summary(reader: Connection, topics: TopicSettings, produced: Produced) -> l
 
 
 def _timeline(rows: list[dict[str, Any]]) -> Table:
-    """Alerts by month: F fired, r resolved, FF fired twice."""
-    table = Table(title="alerts by month of event time (F fired, r resolved)", title_justify="left")
+    """Alerts by month: F fired, r resolved, a dot where the alert is on and nothing moves."""
+    table = Table(
+        title="alerts by month of event time (F fired, r resolved, . still on)",
+        title_justify="left",
+    )
     table.add_column("alert")
-    for month in MONTHS:
+    # The last evening in New York is next year in UTC.
+    columns = sorted({*MONTHS, *(row["month"] for row in rows)})
+    for month in columns:
         table.add_column(month[5:], justify="center")
-    cells: dict[str, dict[str, str]] = {}
+    alerts: dict[str, dict[str, tuple[int, int]]] = {}
     for row in rows:
         name = " ".join(part for part in (row["alertname"], row["feature"]) if part)
-        mark = "F" * int(row["fired"]) + "r" * int(row["resolved"])
-        cells.setdefault(name, {})[row["month"]] = mark
-    for name, months in sorted(cells.items(), key=lambda item: (min(item[1]), item[0])):
-        table.add_row(name, *(months.get(month, "") for month in MONTHS))
+        moves = (int(row["fired"]), int(row["resolved"]))
+        alerts.setdefault(name, {})[row["month"]] = moves
+    for name, months in sorted(alerts.items(), key=lambda item: (min(item[1]), item[0])):
+        table.add_row(name, *_marks([months.get(month, (0, 0)) for month in columns]))
     return table
+
+
+def _marks(months: list[tuple[int, int]]) -> list[str]:
+    """What each month shows, from how often the alert fired and was resolved in it.
+
+    One alert fires and is resolved in turn, so the counts give the order.
+
+    >>> _marks([(0, 0), (1, 0), (0, 0), (2, 3), (1, 1), (0, 0)])
+    ['', 'F', '.', 'rFrFr', 'Fr', '']
+    """
+    marks = []
+    on = False
+    for fired, resolved in months:
+        turn = "rF" if on else "Fr"
+        marks.append((turn * (fired + resolved))[: fired + resolved] or ("." if on else ""))
+        on ^= (fired + resolved) % 2 == 1
+    return marks
 
 
 def _next_commands(file: Path, keep: bool) -> None:
