@@ -1,0 +1,53 @@
+"""Every summary names the model, whichever check raised it."""
+
+from dataclasses import replace
+
+import pytest
+
+from monitor.findings import Finding, Measurement, Span, Verdict
+from monitor.judging.words import sentence
+
+MEASURED = Measurement(
+    check="ks",
+    feature="temp",
+    scale=1_000,
+    verdict=Verdict.DRIFT,
+    statistic=0.3,
+    effect=0.3,
+    threshold=0.2,
+    p_value=0.001,
+    n_ref=10_000,
+    n_cur=1_000,
+    n_effective=100.0,
+    smallest_visible=0.2,
+    cleared=False,
+)
+SPAN = Span("t", 0, 0, 999, 0, 999, 0, 60_000_000)
+WINDOW = "the last 1000 events (1970-01-01 00:00 to 1970-01-01 00:01 UTC)"
+
+
+@pytest.mark.parametrize(
+    ("measured", "words"),
+    [
+        (
+            MEASURED,
+            f"m 1: temp in {WINDOW} differs from the reference: ks 0.300, threshold 0.200.",
+        ),
+        (
+            replace(MEASURED, check="joint_shift", feature="", reason="most: temp 0.30"),
+            f"m 1: the joint distribution in {WINDOW} differs from the reference: "
+            "joint_shift 0.300, threshold 0.200; most: temp 0.30.",
+        ),
+        (
+            replace(MEASURED, check="cusum", scale=0, reason="temp has moved (up 0.5)"),
+            "m 1: temp has moved (up 0.5)",
+        ),
+        (
+            replace(MEASURED, check="unregistered", feature="", reason="m 1 has no card"),
+            "m 1 has no card",
+        ),
+    ],
+)
+def test_a_summary_names_the_model(measured: Measurement, words: str) -> None:
+    finding = Finding("m", "1", "drift", "FeatureDrift", "", SPAN, measured)
+    assert sentence(finding) == words
