@@ -66,11 +66,14 @@ def _words(notes: Sequence[ScaleNote]) -> Iterator[Text]:
         sharpest, dullest = seeing[0], seeing[-1]
         most = max(seeing, key=lambda note: note.independent)
         least = min(seeing, key=lambda note: note.independent)
+        smallest = f"{sharpest.smallest_visible:.2f} ({sharpest.column})"
+        largest = f"{dullest.smallest_visible:.2f} ({dullest.column})"
+        same = f"{sharpest.smallest_visible:.2f}" == f"{dullest.smallest_visible:.2f}"
+        sees = f"{sharpest.smallest_visible:.2f}" if same else f"{smallest} to {largest}"
         yield Text(
             f"{sharpest.scale:,} events are worth {least.independent:,.0f} ({least.column}) to "
             f"{most.independent:,.0f} ({most.column}) independent ones; the smallest shift they "
-            f"show is {sharpest.smallest_visible:.2f} ({sharpest.column}) to "
-            f"{dullest.smallest_visible:.2f} ({dullest.column})"
+            f"show is {sees}"
         )
     for words in dict.fromkeys(note.words for note in notes if _blind(note)):
         yield Text(words, style="yellow")
