@@ -1,13 +1,14 @@
 """Which streams the table has, and how much of them each contestant is given.
 
-In: nothing. Out: `NULLS`, `SHIFTS`, `plan_of`. Never: a setting of ours other than the budget and,
-where a row says so, the effect floor.
+In: nothing. Out: `NULLS`, `SHIFTS`, `FLOOR_0`, and the plans. Never: a setting of ours other than
+the budget and, where a row says so, the effect floor.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.detection.streams import Change, Stream
+from bench.detection.streams import HORIZON, Change, Stream
 
 _DAY: Final = 2_000
 """Events per day of the seasonal streams: their references cover 20 days and 6 weeks."""
@@ -54,33 +55,42 @@ class Plan:
     null_events: int
     """Events of a null under each seed."""
     shift_seeds: int
+    horizon: int = HORIZON
+    """Events after an onset."""
+    flight_events: int = 1_000_000
+    """Most events of the flight stream."""
 
 
 _FULL: Final = {
-    "plumbline": Plan(20, 1_000_000, 31),
-    "dummies": Plan(20, 1_000_000, 31),
-    "scipy": Plan(10, 100_000, 31),
-    "adwin": Plan(5, 100_000, 15),
-    "page_hinkley": Plan(5, 100_000, 15),
-    "kswin": Plan(2, 20_000, 3),
-    "evidently": Plan(2, 50_000, 5),
-    "nannyml": Plan(5, 100_000, 9),
-    "alibi_detect": Plan(5, 100_000, 9),
-    "frouros": Plan(5, 100_000, 9),
+    "plumbline": Plan(20, 1_000_000, 21),
+    "dummies": Plan(20, 1_000_000, 21),
+    "scipy": Plan(5, 50_000, 9),
+    "adwin": Plan(5, 200_000, 21),
+    "page_hinkley": Plan(5, 100_000, 21),
+    "kswin": Plan(1, 3_000, 1, horizon=1_000, flight_events=5_000),
+    "evidently": Plan(1, 5_000, 1, horizon=2_000, flight_events=40_000),
+    "nannyml": Plan(2, 50_000, 3),
+    "alibi_detect": Plan(2, 50_000, 3),
+    "frouros": Plan(2, 50_000, 3),
 }
 _QUICK: Final = {
-    "plumbline": Plan(1, 50_000, 2),
-    "dummies": Plan(1, 50_000, 2),
-    "scipy": Plan(1, 20_000, 2),
-    "adwin": Plan(1, 20_000, 1),
-    "page_hinkley": Plan(1, 20_000, 1),
-    "kswin": Plan(1, 2_000, 0),
-    "evidently": Plan(1, 3_000, 0),
-    "nannyml": Plan(1, 10_000, 1),
-    "alibi_detect": Plan(1, 10_000, 1),
-    "frouros": Plan(1, 10_000, 1),
+    "plumbline": Plan(1, 50_000, 1, flight_events=30_000),
+    "dummies": Plan(1, 50_000, 1),
+    "scipy": Plan(1, 10_000, 1, flight_events=10_000),
+    "adwin": Plan(1, 10_000, 1, flight_events=10_000),
+    "page_hinkley": Plan(1, 10_000, 1, flight_events=10_000),
+    "kswin": Plan(1, 1_000, 0, flight_events=1_000),
+    "evidently": Plan(1, 1_000, 0, flight_events=1_000),
+    "nannyml": Plan(1, 5_000, 1, flight_events=10_000),
+    "alibi_detect": Plan(1, 5_000, 1, flight_events=10_000),
+    "frouros": Plan(1, 5_000, 1, flight_events=10_000),
 }
-CONTESTANTS: Final = tuple(_FULL)
+QUICK_STREAMS: Final = ("null: normal", "null: AR(1) .9", "mean 0.5", "mean 0.5, floor 0")
+
+
+def streams_of(streams: Sequence[Stream], *, quick: bool) -> list[Stream]:
+    """Those of them that are run."""
+    return [stream for stream in streams if not quick or stream.name in QUICK_STREAMS]
 
 
 def plan_of(contestant: str, *, quick: bool) -> Plan:

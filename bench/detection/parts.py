@@ -5,12 +5,12 @@ failed; that is said, and the others go on.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
-from bench.detection.catalogue import FLOOR_0, NULLS, SHIFTS, Plan, plan_of
+from bench.detection.catalogue import FLOOR_0, NULLS, SHIFTS, Plan, plan_of, streams_of
 from bench.detection.contestants import ALL, EVERY, NEVER, OURS, PEERS, Contestant, PeerError
 from bench.detection.recorded import FLIGHT_STABLE, Recorded, car_loan, constants, flight_stream
 from bench.detection.score import Row, row_of
@@ -41,7 +41,7 @@ class Options:
         plan = plan_of(contestant.plan, quick=self.quick)
         if self.references is None or contestant is not OURS:
             return plan
-        return Plan(self.references, plan.null_events, plan.shift_seeds)
+        return replace(plan, references=self.references)
 
     def named(self, among: Sequence[Contestant]) -> list[Contestant]:
         """Those of them that take part."""
@@ -73,10 +73,9 @@ def shifts(options: Options) -> Iterator[Entry]:
 
 def flights(options: Options) -> Iterator[Entry]:
     """The real flight stream."""
-    recorded = flight_stream()
+    whole = flight_stream()
     for contestant in options.named((OURS, *PEERS)):
-        if options.quick and contestant.name in SLOW:
-            continue
+        recorded = whole.first(options.plan(contestant).flight_events)
         trials = _table_trials(contestant, [recorded])
         if not trials:
             continue
@@ -119,21 +118,18 @@ def _synthetic(
     options: Options,
     seeds_of: Callable[[Plan], int],
 ) -> Iterator[Entry]:
-    for stream in streams:
-        peers = [options.plan(peer) for peer in options.named(PEERS)]
-        longest = max((plan.null_events for plan in peers), default=0)
-        most = max((seeds_of(plan) for plan in peers), default=0)
-        with PeerFiles(stream, longest, most) as files:
+    for stream in streams_of(streams, quick=options.quick):
+        with PeerFiles(stream, [options.plan(peer) for peer in PEERS]) as files:
             for contestant in options.named(among):
                 plan = options.plan(contestant)
-                events, seeds = plan.null_events, seeds_of(plan)
+                seeds = seeds_of(plan)
                 try:
                     if contestant is OURS:
-                        trials = our_trials(stream, events, seeds, options.processes)
+                        trials = our_trials(stream, plan, seeds, options.processes)
                     elif contestant in (NEVER, EVERY):
-                        trials = dummy_trials(contestant, stream, events, seeds)
+                        trials = dummy_trials(contestant, stream, plan, seeds)
                     else:
-                        trials = files.trials(contestant, events, seeds)
+                        trials = files.trials(contestant, plan, seeds)
                 except PeerError as error:
                     print(error)
                     continue
@@ -147,7 +143,10 @@ def _entry(row: Row) -> Entry:
 
 def _recorded(name: str, streams: Sequence[Recorded], options: Options) -> Iterator[Entry]:
     for contestant in options.named((OURS, *PEERS)):
-        some = streams[:1] if contestant.name in SLOW else streams
+        slow = contestant.name in SLOW
+        if slow and options.quick:
+            continue
+        some = streams[:1] if slow else streams
         trials = _table_trials(contestant, some)
         if not trials:
             continue

@@ -5,7 +5,7 @@ Never: a column renamed to please a contestant, or a row left out but for the ra
 """
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +42,10 @@ class Recorded:
     unclear: tuple[str, ...] = ()
     """Columns that change by less than an alarm is asked for: one on them is neither right nor
     wrong after the onset."""
+
+    def first(self, n: int) -> "Recorded":
+        """The same with the first n events."""
+        return replace(self, events=self.events.iloc[:n])
 
 
 def flight_stream() -> Recorded:

@@ -108,11 +108,6 @@ class Source:
         self._state = self._rng.standard_normal(len(NAMES))
         self._rest = np.empty((0, len(NAMES)))
 
-    @property
-    def events(self) -> int:
-        """Length of a stream with a change."""
-        return (self.onset or 0) + HORIZON
-
     def reference(self) -> Float64:
         """The rows of the reference; ask for them first."""
         return self.take(self.stream.reference_rows)

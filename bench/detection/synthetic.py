@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from bench.detection.catalogue import Plan
 from bench.detection.contestants import EVERY, NEVER, Contestant, ask
 from bench.detection.ours import dataset_of, watch
 from bench.detection.score import ANY_FEATURE, Trial
@@ -42,39 +43,37 @@ def card_of(stream: Stream) -> ModelCard:
     )
 
 
-def length_of(source: Source, null_events: int) -> int:
-    """Events of a stream: a null is as long as it is asked for."""
-    return null_events if source.onset is None else source.events
+def length_of(source: Source, plan: Plan) -> int:
+    """Events of a stream: a null is as long as the plan says, else so is what follows the onset."""
+    return plan.null_events if source.onset is None else source.onset + plan.horizon
 
 
-def our_trial(stream: Stream, null_events: int, seed: int) -> Trial:
+def our_trial(stream: Stream, plan: Plan, seed: int) -> Trial:
     """Plumbline under one seed: a reference, its profile, a pipeline, the stream."""
     source = Source(stream, seed)
     rows = source.reference()
-    first, events = len(rows), length_of(source, null_events)
+    first, events = len(rows), length_of(source, plan)
     reference = dataset_of(rows, source.times_us(0, first))
     stream_rows = dataset_of(source.take(events), source.times_us(first, events))
     watched = watch(card_of(stream), reference, stream_rows)
     return _trial(source, events, watched.alarms, watched.seconds)
 
 
-def our_trials(stream: Stream, null_events: int, seeds: int, processes: int) -> list[Trial]:
+def our_trials(stream: Stream, plan: Plan, seeds: int, processes: int) -> list[Trial]:
     """All seeds, several at a time."""
-    one = partial(our_trial, stream, null_events)
+    one = partial(our_trial, stream, plan)
     if processes == 1:
         return [one(seed) for seed in range(seeds)]
     with ProcessPoolExecutor(processes) as pool:
         return list(pool.map(one, range(seeds)))
 
 
-def dummy_trials(
-    contestant: Contestant, stream: Stream, null_events: int, seeds: int
-) -> list[Trial]:
+def dummy_trials(contestant: Contestant, stream: Stream, plan: Plan, seeds: int) -> list[Trial]:
     """What nobody should beat and what nobody should be beaten by."""
     trials = []
     for seed in range(seeds):
         source = Source(stream, seed)
-        events = length_of(source, null_events)
+        events = length_of(source, plan)
         ends = range(EVERY_EVENTS - 1, events, EVERY_EVENTS)
         alarms = {NEVER.name: (), EVERY.name: tuple((end, ANY_FEATURE) for end in ends)}
         trials.append(_trial(source, events, alarms[contestant.name], 0.0))
@@ -84,10 +83,9 @@ def dummy_trials(
 class PeerFiles:
     """The streams of one row as files, the same for every peer; a context manager."""
 
-    def __init__(self, stream: Stream, null_events: int, seeds: int) -> None:
+    def __init__(self, stream: Stream, plans: Sequence[Plan]) -> None:
         self._stream = stream
-        self._null_events = null_events
-        self._seeds = seeds
+        self._plans = plans
         self._folder = tempfile.TemporaryDirectory(prefix="plumbline-bench-")
 
     def __enter__(self) -> "PeerFiles":
@@ -96,12 +94,11 @@ class PeerFiles:
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
-    def trials(self, contestant: Contestant, null_events: int, seeds: int) -> list[Trial]:
+    def trials(self, contestant: Contestant, plan: Plan, seeds: int) -> list[Trial]:
         """One peer on the first `seeds` of them."""
-        sources = [Source(self._stream, seed) for seed in range(min(seeds, self._seeds))]
-        events = [length_of(source, min(null_events, self._null_events)) for source in sources]
-        jobs = [self._job(seed, n) for seed, n in enumerate(events)]
-        answers = ask(contestant, jobs)
+        sources = [Source(self._stream, seed) for seed in range(seeds)]
+        events = [length_of(source, plan) for source in sources]
+        answers = ask(contestant, [self._job(seed, n) for seed, n in enumerate(events)])
         return [
             _trial(source, n, answer.alarms, answer.seconds)
             for source, n, answer in zip(sources, events, answers, strict=True)
@@ -112,7 +109,8 @@ class PeerFiles:
         if not stream.exists():
             source = Source(self._stream, seed)
             np.save(reference, source.reference()[:, :FEATURES])
-            np.save(stream, source.take(length_of(source, self._null_events))[:, :FEATURES])
+            longest = max(length_of(source, plan) for plan in self._plans)
+            np.save(stream, source.take(longest)[:, :FEATURES])
         return Job(list(NAMES[:FEATURES]), str(reference), str(stream), "", "", events)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.detection.catalogue import FLOOR_0, NULLS, SHIFTS
-from bench.detection.streams import HORIZON, NAMES, RAMP_EVENTS, Change, Source, Stream
+from bench.detection.streams import NAMES, RAMP_EVENTS, Change, Source, Stream
 from monitor.clock import to_datetime
 
 NORMAL = Stream("normal", reference_rows=2_000)
@@ -27,7 +27,7 @@ def test_a_change_touches_one_feature_from_its_onset_on(change: Change) -> None:
     steady = Source(NORMAL, seed=5)
     assert np.array_equal(changed.reference(), steady.reference())
     assert changed.onset is not None
-    n = changed.onset + HORIZON
+    n = changed.onset + 3_000
     before, after = steady.take(n), changed.take(n)
     rows, columns = np.nonzero(before != after)
     assert set(columns.tolist()) == {changed.feature}
