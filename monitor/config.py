@@ -150,12 +150,26 @@ def load_settings(file: Path | None = None) -> Settings:
     named = file or (Path(variable) if variable else None)
     if named is not None and not named.exists():
         raise ConfigError(f"settings file {named} does not exist: create it or name another one")
+    _refuse_unknown_sections()
     path = named or next((known for known in DEFAULT_FILES if known.exists()), DEFAULT_FILES[0])
     values = _read_yaml(path) if path.exists() else {}
     try:
         return Settings(**values)
     except ValidationError as error:
         raise ConfigError(_explain(error, path)) from None
+
+
+def _refuse_unknown_sections() -> None:
+    """A misspelt section in a variable would be ignored in silence, and the default taken."""
+    for variable in sorted(os.environ):
+        if not variable.startswith(ENV_PREFIX) or ENV_DELIMITER not in variable:
+            continue
+        section = variable.removeprefix(ENV_PREFIX).partition(ENV_DELIMITER)[0].lower()
+        if section not in Settings.model_fields:
+            raise ConfigError(
+                f"variable {variable} names no setting: there is no section {section!r}, but "
+                f"{', '.join(Settings.model_fields)}; correct or unset it"
+            )
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

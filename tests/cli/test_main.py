@@ -97,6 +97,13 @@ def test_a_named_settings_file_must_exist(tmp_path: Path) -> None:
     assert f"settings file {missing} does not exist" in result.stderr
 
 
+def test_a_misspelt_section_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLUMBLINE_KAFKKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 1
+    assert "variable PLUMBLINE_KAFKKA__BOOTSTRAP_SERVERS names no setting" in result.stderr
+
+
 def test_the_reference_of_commands_is_current() -> None:
     written = (ROOT / DOCUMENT).read_text(encoding="utf-8")
     assert written == reference(), "run `python -m monitor.cli.reference`"

@@ -35,8 +35,10 @@ WINDOW = "the last 1000 events (1970-01-01 00:00 to 1970-01-01 00:01 UTC)"
         ),
         (
             replace(MEASURED, check="joint_shift", feature="", reason="most: temp 0.30"),
-            f"m 1: the joint distribution in {WINDOW} differs from the reference: "
-            "joint_shift 0.300, threshold 0.200; most: temp 0.30.",
+            (
+                f"m 1: the joint distribution in {WINDOW} differs from the reference: "
+                "joint_shift 0.300, threshold 0.200; most: temp 0.30."
+            ),
         ),
         (
             replace(MEASURED, check="cusum", scale=0, reason="temp has moved (up 0.5)"),
