@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.alerts import AlertState
-from monitor.findings import Finding, Measurement, Verdict
+from monitor.findings import Finding, Measurement, Verdict, kind_of
 
 Look = tuple[str, int]
 """Which series of looks: (check, scale)."""
@@ -83,8 +83,8 @@ class AlertLife:
             steps.append(self._move(AlertState.PENDING, f"first seen: {what}"))
         if self.state is AlertState.PENDING:
             if measurement.immediate:
-                reason = f"sequential alarm, which needs no second look: {what}"
-                steps.append(self._fire(look, reason))
+                alarm = "sequential alarm, which needs no second look: "
+                steps.append(self._fire(look, what if _states(measurement) else alarm + what))
             elif streak >= self.confirmations:
                 reason = f"confirmed by {streak} looks in a row: {what}"
                 steps.append(self._fire(look, reason))
@@ -176,7 +176,15 @@ class AlertLife:
         )
 
 
+def _states(measurement: Measurement) -> bool:
+    """Whether it states a fact in words (no card, no events) instead of measuring a distance."""
+    category = kind_of(measurement.check, measurement.feature).category
+    return bool(measurement.reason) and category not in ("drift", "quality")
+
+
 def _what(measurement: Measurement) -> str:
+    if _states(measurement):
+        return measurement.reason
     where = f"last {measurement.scale} events" if measurement.scale else "sequential"
     effect, threshold = f"{measurement.effect:.3f}", f"{measurement.threshold:.3f}"
     return f"{measurement.check} {effect} against {threshold} ({where})"

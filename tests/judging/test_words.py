@@ -1,10 +1,12 @@
-"""Every summary names the model, whichever check raised it."""
+"""What people read: every summary names the model, and a fact is told as one."""
 
 from dataclasses import replace
 
 import pytest
 
+from monitor.checks.registration import registration
 from monitor.findings import Finding, Measurement, Span, Verdict
+from monitor.judging.judge import Judge, Policy
 from monitor.judging.words import sentence
 
 MEASURED = Measurement(
@@ -53,3 +55,22 @@ WINDOW = "the last 1000 events (1970-01-01 00:00 to 1970-01-01 00:01 UTC)"
 def test_a_summary_names_the_model(measured: Measurement, words: str) -> None:
     finding = Finding("m", "1", "drift", "FeatureDrift", "", SPAN, measured)
     assert sentence(finding) == words
+
+
+def test_a_fact_is_no_distance_from_a_threshold() -> None:
+    missing = registration("unregistered", trouble=True, reason="m 1 has no card")
+    found = registration("unregistered", trouble=False, reason="the version has a card now")
+    judge = Judge()
+    reasons = [
+        move.reason
+        for measured in (missing, found)
+        for move in judge.judge(
+            [Finding("m", "1", "ownership", "UnregisteredModel", "", SPAN, measured)],
+            Policy(confirmations=1),
+        )
+    ]
+    assert reasons == [
+        "first seen: m 1 has no card",
+        "m 1 has no card",
+        "clear for 1 looks in a row: the version has a card now",
+    ]
