@@ -24,12 +24,12 @@ alarm before the onset and one on an unchanged feature are false; the first one 
 feature from the onset on catches it, and its delay counts the events from the onset to the alarm,
 both included (a window alarms at its end). A missed change counts as infinite in the median. The
 changed feature, the warm-up of 3,000 to 8,000 events and the noise come from the seed; 10,000
-events follow the onset (KSWIN 1,000, Evidently 2,000: they are slow). The bound is one-sided, 95 %, Poisson, over all seeds; a seed has a
-reference of its own (40,000 rows; weekly 84,000), so that the calibration is judged too. Plumbline
-watches an eleventh column, the prediction, and its budget is for all eleven. ev/s is per second of
-processor time: of Plumbline the pipeline from columns to alert moves, of a peer its whole job. Of
-the car loans, salary_range changes by less than Plumbline's default floor (total variation .09): an
-alarm on it after the onset counts neither way.
+events follow the onset (KSWIN 1,000, Evidently 2,000: they are slow). The bound is one-sided, 95 %,
+Poisson, over all seeds; a seed has a reference of its own (40,000 rows; weekly 84,000), so that the
+calibration is judged too. Plumbline watches an eleventh column, the prediction, and its budget is
+for all eleven. ev/s is per second of processor time: of Plumbline the pipeline from columns to
+alert moves, of a peer its whole job. Of the car loans, salary_range changes by less than
+Plumbline's default floor (total variation .09): an alarm on it after the onset counts neither way.
 """
 
 
