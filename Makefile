@@ -44,8 +44,9 @@ prerequisites: ## Say what is missing on this machine
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -m venv $(VENV) || { echo "python venv failed: on Debian or Ubuntu install it with: apt-get install python3-venv" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@echo "installing what is needed into $(VENV): a minute or two, once"
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
 clean: ## Remove the virtual environment and local data (stops the local servers first)
