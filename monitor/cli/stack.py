@@ -34,7 +34,9 @@ def up(directory: Path) -> None:
     """Start what does not run yet, create topics and tables."""
     settings_file = start(directory)
     click.echo(f"settings for this stack: {settings_file}")
-    click.echo("stop it with: plumbline stack down")
+    if directory != DIRECTORY:
+        click.echo(f"commands find it by: plumbline --config {settings_file}")
+    click.echo(f"stop it with: {_command('down', directory)}")
 
 
 @stack_command.command("down")
@@ -53,13 +55,15 @@ def status(directory: Path) -> None:
 
     state = stack.status(directory)
     if state.info is None:
-        raise click.ClickException(f"no stack was ever started in {directory}: plumbline stack up")
+        raise click.ClickException(
+            f"no stack was ever started in {directory}: {_command('up', directory)}"
+        )
     kafka, house = state.info.kafka_bootstrap, state.info.clickhouse_port
     click.echo(f"kafka       {_state(state.kafka_pid)}  {kafka}")
     click.echo(f"clickhouse  {_state(state.clickhouse_pid)}  http://127.0.0.1:{house}")
     click.echo(f"logs        {directory / 'logs'}")
     if not state.running:
-        raise click.ClickException("not everything runs: plumbline stack up")
+        raise click.ClickException(f"not everything runs: {_command('up', directory)}")
 
 
 def start(directory: Path) -> Path:
@@ -115,6 +119,19 @@ def _write_settings(directory: Path, info: "StackInfo") -> Path:
         handle.write("# Written by `plumbline stack up`.\n")
         yaml.safe_dump(settings, handle, sort_keys=False)
     return file
+
+
+def _command(name: str, directory: Path) -> str:
+    """The command to type for this stack.
+
+    >>> _command("up", DIRECTORY)
+    'plumbline stack up'
+    >>> _command("down", Path("other"))
+    'plumbline stack down --directory other'
+    """
+    return f"plumbline stack {name}" + (
+        "" if directory == DIRECTORY else f" --directory {directory}"
+    )
 
 
 def _state(pid: int | None) -> str:
