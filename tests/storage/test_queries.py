@@ -1,5 +1,6 @@
 """The named questions, answered from a small database whose answers are known."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -169,3 +170,24 @@ def test_questions_about_alerts(filled: ClickHouseStore) -> None:
     [open_alert] = answer(filled, queries.FIRING_ALERTS)
     assert (open_alert["fingerprint"], open_alert["state"]) == ("ab" * 8, "recovering")
     assert open_alert["annotations"]["owner"] == "delays team"
+
+
+def test_the_current_state_follows_the_log_not_the_event_times(clickhouse: ClickHouseStore) -> None:
+    mark = "cd" * 8
+    future = replace(
+        move(2, AlertState.FIRING, AlertState.PENDING, fingerprint=mark), moved_us=5 * 10**15
+    )
+    clickhouse.store_alerts(
+        [
+            future,
+            move(5, AlertState.RESOLVED, AlertState.RECOVERING, fingerprint=mark),
+            # A sequential alarm is pending and firing at the same event.
+            move(3, AlertState.FIRING, AlertState.PENDING),
+            move(3, AlertState.PENDING, None),
+        ]
+    )
+    rows = clickhouse.connection.query("SELECT fingerprint, state FROM current_alerts")
+    assert {row["fingerprint"]: row["state"] for row in rows} == {
+        mark: "resolved",
+        "ab" * 8: "firing",
+    }

@@ -1,6 +1,7 @@
 CREATE VIEW IF NOT EXISTS current_alerts AS
 SELECT *
 FROM alerts
-ORDER BY moved_at DESC, last_offset DESC, starts_at DESC
+ORDER BY last_offset DESC,
+    indexOf(['pending', 'firing', 'recovering', 'stale', 'superseded', 'resolved'], state) DESC
 LIMIT 1 BY model, fingerprint
-COMMENT 'The latest move of every alert'
+COMMENT 'The latest move of every alert, in the order of the log: event times may lie'
