@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from monitor.events import PredictionColumns
+
 
 class Verdict(StrEnum):
     """What a test says of a window."""
@@ -115,3 +117,35 @@ def kind_of(check: str, feature: str) -> Kind:
     """
     kind = KINDS[check]
     return _PREDICTION_DRIFT if kind is _FEATURE_DRIFT and feature in _OUTPUTS else kind
+
+
+def finding_of(
+    version: tuple[str, str], span: Span, measurement: Measurement, *, clock: bool = False
+) -> Finding:
+    """A measurement of a (model, model version), tied to the events it is about."""
+    kind = kind_of(measurement.check, measurement.feature)
+    return Finding(
+        model=version[0],
+        model_version=version[1],
+        category=kind.category,
+        alertname=kind.alertname,
+        segment="",
+        span=span,
+        measurement=measurement,
+        clock=clock,
+    )
+
+
+def span_of_event(columns: PredictionColumns, row: int) -> Span:
+    """The span of one event, its index 0; what a whole batch spans depends on how it was cut."""
+    offset, occurred_us = int(columns.offsets[row]), int(columns.occurred_us[row])
+    return Span(
+        topic=columns.topic,
+        partition=columns.partition,
+        first_event=0,
+        last_event=0,
+        first_offset=offset,
+        last_offset=offset,
+        started_us=occurred_us,
+        ended_us=occurred_us,
+    )

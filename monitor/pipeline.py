@@ -8,10 +8,9 @@ pipeline with another source, store and publisher. Never: a thread, a poll, a sl
 """
 
 import logging
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from monitor.checks.stopped import stopped
 from monitor.clock import Clock
 from monitor.config import TopicSettings
 from monitor.events import PredictionColumns, Record, Validated
-from monitor.findings import Finding, Measurement, Span, kind_of
+from monitor.findings import Finding, Measurement, Span, finding_of, span_of_event
 from monitor.judging.judge import Judge, Policy
 from monitor.publishing.alert_event import alert_records
 from monitor.publishing.outgoing import Outgoing, Publisher
@@ -31,8 +30,8 @@ from monitor.state import ModelState, Saved, StateBook
 from monitor.storage.store import Store, StoredUntil
 from monitor.telemetry import Telemetry
 from monitor.validation.validator import Validator
+from monitor.windows.duplicates import mark_resends
 from monitor.windows.panes import Chunk
-from monitor.windows.summary import summarise
 from monitor.work import Commit, Work
 from schemas import ModelCard
 
@@ -173,7 +172,7 @@ class Pipeline:
                 measurement = stopped(silent_minutes, monitor.allowed_silence_minutes)
                 version = (model, state.last_version)
                 self._judged(
-                    [_finding(version, state.last_span, measurement, clock=True)], _AT_ONCE
+                    [finding_of(version, state.last_span, measurement, clock=True)], _AT_ONCE
                 )
 
     @property
@@ -390,35 +389,23 @@ class Pipeline:
         if state is None or self._raised >= self._unregistered_limit:
             self._telemetry.dropped("tests", "unregistered_limit", len(columns))
             return []
-        finding = state.untested[version] = _finding(version, _span_of(columns, 0), trouble)
+        finding = state.untested[version] = finding_of(version, span_of_event(columns, 0), trouble)
         self._raised += 1
         self._unrepeatable(columns.model)
         return [finding]
 
     def _marked(self, groups: Sequence[PredictionColumns]) -> list[PredictionColumns]:
-        """Resends marked, in the order of the log: however its versions are mixed in a batch."""
-        by_model: defaultdict[str, list[int]] = defaultdict(list)
-        for place, columns in enumerate(groups):
-            if self._kept(columns):
-                by_model[columns.model].append(place)
-        marked = list(groups)
-        for model, places in by_model.items():
-            parts = [groups[place] for place in places]
-            ids = parts[0].event_ids
-            order = None
-            if len(parts) > 1:
-                ids = list(chain.from_iterable(part.event_ids for part in parts))
-                order = np.argsort(np.concatenate([part.offsets for part in parts]), kind="stable")
-                ids = [ids[row] for row in order.tolist()]
-            repeated = self._roster.recent(model).mark_repeated(ids)
-            if not repeated.any():
-                continue
-            if order is not None:
-                repeated[order] = repeated.copy()
-            ends = np.cumsum([len(part) for part in parts])
-            for place, part, mask in zip(places, parts, np.split(repeated, ends[:-1]), strict=True):
-                marked[place] = replace(part, repeated=mask)
-        return marked
+        kept = [self._kept(columns) for columns in groups]
+        marked = iter(
+            mark_resends(
+                [columns for columns, is_kept in zip(groups, kept, strict=True) if is_kept],
+                self._roster.recent,
+            )
+        )
+        return [
+            next(marked) if is_kept else columns
+            for columns, is_kept in zip(groups, kept, strict=True)
+        ]
 
     def _kept(self, columns: PredictionColumns) -> bool:
         """Whether anything is remembered of a model: strangers only up to the limit."""
@@ -443,12 +430,12 @@ class Pipeline:
         return True
 
     def _seen(self, columns: PredictionColumns) -> None:
-        model, last = columns.model, _span_of(columns, -1)
+        model, last = columns.model, span_of_event(columns, -1)
         state = self._models[model]
         if state.silent:
             measurement = replace(stopped(0.0, 1.0), reason="events have come again")
-            version, first = (model, state.last_version), _span_of(columns, 0)
-            self._judged([_finding(version, first, measurement, clock=True)], _AT_ONCE)
+            version, first = (model, state.last_version), span_of_event(columns, 0)
+            self._judged([finding_of(version, first, measurement, clock=True)], _AT_ONCE)
         state.silent = False
         before = state.last_span
         if (
@@ -460,52 +447,19 @@ class Pipeline:
         self._last_seen_s[model] = self._clock.monotonic_s()
 
     def _windowed(self, columns: PredictionColumns, monitor: VersionMonitor) -> Iterator[Chunk]:
-        n = len(columns)
-        self._telemetry.received("windows", n)
+        self._telemetry.received("windows", len(columns))
+        repeated = int(np.count_nonzero(columns.repeated))
+        if repeated:
+            self._telemetry.dropped("windows", "repeated", repeated)
         with self._telemetry.timed("windows"):
-            codes, values = monitor.encode(columns)
-            offsets, occurred_us, marks = columns.offsets, columns.occurred_us, columns.faults
-            if columns.repeated.any():
-                kept = ~columns.repeated
-                codes, values = codes[:, kept], values[:, kept]
-                offsets, occurred_us = offsets[kept], occurred_us[kept]
-                place = np.cumsum(kept) - 1
-                marks = tuple(
-                    replace(fault, row=int(place[fault.row])) for fault in marks if kept[fault.row]
-                )
-                self._telemetry.dropped("windows", "repeated", n - len(offsets))
-            first_event = monitor.stream.events
-            monitor.faults.extend(
-                sorted((first_event + mark.row, mark.feature, mark.reason) for mark in marks)
-            )
-        chunks = monitor.stream.add(
-            columns.topic, columns.partition, offsets, occurred_us, codes, values
-        )
+            chunks = monitor.windowed(columns)
         for chunk in chunks:
-            if chunk.closed is not None and chunk.closed_values is not None:
-                faults = monitor.faults_until(chunk.closed.span.last_event)
-                self._work.panes += summarise(
-                    monitor.profile,
-                    columns.model_version,
-                    chunk.closed,
-                    chunk.closed_values,
-                    faults,
-                )
+            self._work.panes += monitor.summaries(chunk)
             yield chunk
 
     def _tested(self, chunk: Chunk, monitor: VersionMonitor) -> list[Finding]:
-        version = (monitor.card.model, monitor.card.model_version)
-        findings = []
         with self._telemetry.timed("tests"):
-            for row, measurement in monitor.battery.observe(chunk.codes):
-                until = chunk.span.first_event + row
-                span = monitor.stream.span_of_last(measurement.n_cur, until)
-                findings.append(_finding(version, span, measurement))
-            for window in chunk.windows:
-                findings += [
-                    _finding(version, window.span, measurement)
-                    for measurement in monitor.battery.test(window.scale, window.codes)
-                ]
+            findings = monitor.tested(chunk)
         self._telemetry.emitted("tests", len(findings))
         return findings
 
@@ -516,34 +470,3 @@ class Pipeline:
                 moves = self._judge.judge(findings, policy)
             self._work.moves += moves
             self._telemetry.emitted("judging", len(moves))
-
-
-def _span_of(columns: PredictionColumns, row: int) -> Span:
-    """The span of one event, its index 0; what a whole batch spans depends on how it was cut."""
-    offset, occurred_us = int(columns.offsets[row]), int(columns.occurred_us[row])
-    return Span(
-        topic=columns.topic,
-        partition=columns.partition,
-        first_event=0,
-        last_event=0,
-        first_offset=offset,
-        last_offset=offset,
-        started_us=occurred_us,
-        ended_us=occurred_us,
-    )
-
-
-def _finding(
-    version: VersionKey, span: Span, measurement: Measurement, *, clock: bool = False
-) -> Finding:
-    kind = kind_of(measurement.check, measurement.feature)
-    return Finding(
-        model=version[0],
-        model_version=version[1],
-        category=kind.category,
-        alertname=kind.alertname,
-        segment="",
-        span=span,
-        measurement=measurement,
-        clock=clock,
-    )

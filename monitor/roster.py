@@ -5,21 +5,24 @@ version. Never: the network itself; profiles come through a port that storage fi
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from monitor.checks.stopped import allowed_silence_minutes
 from monitor.detectors.battery import Battery
 from monitor.errors import ConfigError, ProfileError
-from monitor.events import Float64, PredictionColumns
+from monitor.events import Float64, PaneSummary, PredictionColumns
+from monitor.findings import Finding, finding_of
 from monitor.judging.judge import Policy
 from monitor.sketches.codes import Codes
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
 from monitor.windows.duplicates import RecentIds
+from monitor.windows.panes import Chunk
 from monitor.windows.stream import WindowedStream
+from monitor.windows.summary import summarise
 from schemas import ModelCard
 
 VersionKey = tuple[str, str]
@@ -82,17 +85,50 @@ class VersionMonitor:
             ),
         )
 
-    def encode(self, columns: PredictionColumns) -> Encoded:
-        """Codes and raw numbers of a batch."""
-        return self.encoder(self.profile, columns)
+    def windowed(self, columns: PredictionColumns) -> Iterator[Chunk]:
+        """Step 3: a batch as chunks, its resends left out."""
+        codes, values = self.encoder(self.profile, columns)
+        offsets, occurred_us, marks = columns.offsets, columns.occurred_us, columns.faults
+        if columns.repeated.any():
+            kept = ~columns.repeated
+            codes, values = codes[:, kept], values[:, kept]
+            offsets, occurred_us = offsets[kept], occurred_us[kept]
+            place = np.cumsum(kept) - 1
+            marks = tuple(
+                replace(fault, row=int(place[fault.row])) for fault in marks if kept[fault.row]
+            )
+        first_event = self.stream.events
+        self.faults.extend(
+            sorted((first_event + mark.row, mark.feature, mark.reason) for mark in marks)
+        )
+        return self.stream.add(
+            columns.topic, columns.partition, offsets, occurred_us, codes, values
+        )
 
-    def faults_until(self, last_event: int) -> list[tuple[str, str]]:
-        """Take out the (feature, reason) of every fault up to an event."""
-        taken = []
-        while self.faults and self.faults[0][0] <= last_event:
+    def summaries(self, chunk: Chunk) -> list[PaneSummary]:
+        """What is kept of the pane that a chunk closed, if it closed one."""
+        if chunk.closed is None or chunk.closed_values is None:
+            return []
+        faults = []
+        while self.faults and self.faults[0][0] <= chunk.closed.span.last_event:
             _, feature, reason = self.faults.popleft()
-            taken.append((feature, reason))
-        return taken
+            faults.append((feature, reason))
+        version = self.card.model_version
+        return summarise(self.profile, version, chunk.closed, chunk.closed_values, faults)
+
+    def tested(self, chunk: Chunk) -> list[Finding]:
+        """Step 4: what the sequential detectors and the tests of closed windows say."""
+        version = (self.card.model, self.card.model_version)
+        findings = []
+        for row, measurement in self.battery.observe(chunk.codes):
+            span = self.stream.span_of_last(measurement.n_cur, chunk.span.first_event + row)
+            findings.append(finding_of(version, span, measurement))
+        for window in chunk.windows:
+            findings += [
+                finding_of(version, window.span, measurement)
+                for measurement in self.battery.test(window.scale, window.codes)
+            ]
+        return findings
 
 
 class Roster:

@@ -21,13 +21,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-import msgpack
-import numpy as np
-
 from monitor.alerts import AlertMove, AlertState
 from monitor.errors import StateError
 from monitor.findings import Finding, Measurement, Span, Verdict
 from monitor.judging.judge import Judge
+from monitor.packing import pack, unpack
 from monitor.publishing.outgoing import Outgoing
 from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
 from monitor.windows.duplicates import RecentIds
@@ -36,10 +34,8 @@ from monitor.windows.panes import Pane
 FORMAT: Final = 1
 PART_BYTES: Final = 400_000
 """Longer values are cut: no record over 512 kB."""
-_ARRAY: Final = 1
 _MALFORMED: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, StateError)
 """What reading a value raises that is not of the form that was written."""
-_DTYPES: Final = frozenset({"<i8", "<f8", "<u2", "<u8"})
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +75,7 @@ class StateBook:
         if self._at_written.get(partition) == (offset, False) and not moves:
             return []
         self._at_written[partition] = (offset, bool(moves))
-        at = self._record(partition, ["at"], _pack({"format": FORMAT, "offset": offset}))
+        at = self._record(partition, ["at"], pack({"format": FORMAT, "offset": offset}))
         return [*self._parts(partition, ["moves"], [asdict(move) for move in moves]), at]
 
     def model_records(
@@ -115,10 +111,10 @@ class StateBook:
 
     def offset_of(self, saved: Saved) -> int | None:
         """The predictions offset that a partition's state belongs to; None where there is none."""
-        raw = saved.get(_pack(["at"]))
+        raw = saved.get(pack(["at"]))
         if raw is None:
             return None
-        at = _unpack(raw)
+        at = unpack(raw)
         _check_format(at, f"state on {self._topic}")
         return int(at["offset"])
 
@@ -268,19 +264,19 @@ class StateBook:
         self._blocks_written[model] = merged
 
     def _parts(self, partition: int, key: Sequence[Any], value: Any) -> list[Outgoing]:
-        packed = _pack(value)
+        packed = pack(value)
         count = max(1, -(-len(packed) // PART_BYTES))
         return [
             self._record(
                 partition,
                 [*key, part],
-                _pack([count, packed[part * PART_BYTES : (part + 1) * PART_BYTES]]),
+                pack([count, packed[part * PART_BYTES : (part + 1) * PART_BYTES]]),
             )
             for part in range(count)
         ]
 
     def _record(self, partition: int, key: Sequence[Any], value: bytes) -> Outgoing:
-        return Outgoing(self._topic, _pack(list(key)), value, partition=partition)
+        return Outgoing(self._topic, pack(list(key)), value, partition=partition)
 
 
 def newest(records: Iterable[tuple[bytes | None, bytes | None]]) -> dict[bytes, bytes]:
@@ -301,9 +297,9 @@ def _joined(saved: Saved) -> dict[tuple[Any, ...], Any]:
     parts: dict[tuple[Any, ...], dict[int, tuple[int, bytes]]] = {}
     for raw_key, raw in saved.items():
         try:
-            *key, part = _unpack(raw_key)
+            *key, part = unpack(raw_key)
             if key:
-                count, piece = _unpack(raw)
+                count, piece = unpack(raw)
                 parts.setdefault(tuple(key), {})[int(part)] = (int(count), bytes(piece))
         except _MALFORMED as error:
             log.error("a state record under key %r is unreadable: %s", raw_key[:200], error)
@@ -311,7 +307,7 @@ def _joined(saved: Saved) -> dict[tuple[Any, ...], Any]:
     for name, pieces in parts.items():
         try:
             pack = b"".join(pieces[part][1] for part in range(pieces[0][0]))
-            entries[name] = _unpack(pack)
+            entries[name] = unpack(pack)
         except _MALFORMED as error:
             log.error("state record %r is not whole: %r", name, error)
     return entries
@@ -386,36 +382,5 @@ def _check_format(document: Any, what: str) -> None:
         )
 
 
-def _pack(value: Any) -> bytes:
-    packed: bytes = msgpack.packb(value, default=_pack_array, use_bin_type=True)
-    return packed
-
-
-def _pack_array(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        little = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"), copy=False)
-        body = msgpack.packb([little.dtype.str, list(little.shape), little.tobytes()])
-        return msgpack.ExtType(_ARRAY, body)
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"state cannot hold a {type(value).__name__}")
-
-
-def _unpack(raw: bytes) -> Any:
-    try:
-        return msgpack.unpackb(raw, ext_hook=_unpack_array, strict_map_key=True, raw=False)
-    except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
-        raise StateError(
-            f"a state record of {len(raw)} bytes is unreadable: {error}; delete it to start anew"
-        ) from None
-
-
-def _unpack_array(code: int, body: bytes) -> Any:
-    dtype, shape, data = msgpack.unpackb(body, raw=False)
-    if code != _ARRAY or dtype not in _DTYPES:
-        raise ValueError(f"type {code} of {dtype!r} is not one of {sorted(_DTYPES)}")
-    return np.frombuffer(data, dtype).reshape(shape).copy()
-
-
-_MOVES_KEY: Final = _pack(["moves", 0])[:-1]
+_MOVES_KEY: Final = pack(["moves", 0])[:-1]
 """With what the keys of a partition's moves begin, whatever their part."""

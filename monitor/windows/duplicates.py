@@ -4,13 +4,16 @@ In: the ids of consecutive events of one model. Out: a mask of those seen before
 Never: a growing memory; it holds 16 bytes an id for about the last N ids.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from monitor.events import Bool
+from monitor.events import Bool, PredictionColumns
 
 Hashes = NDArray[np.uint64]
 
@@ -109,3 +112,34 @@ class RecentIds:
         self._sorted = (
             np.sort(np.concatenate(self._blocks)) if self._blocks else np.empty(0, np.uint64)
         )
+
+
+def mark_resends(
+    groups: Sequence[PredictionColumns], recent: Callable[[str], RecentIds]
+) -> list[PredictionColumns]:
+    """The groups of a batch with resends marked, in the order of the log of each model.
+
+    The order matters where a batch mixes versions of one model: an id is the first where its
+    offset is the smallest, however the batch was grouped.
+    """
+    by_model: defaultdict[str, list[int]] = defaultdict(list)
+    for place, columns in enumerate(groups):
+        by_model[columns.model].append(place)
+    marked = list(groups)
+    for model, places in by_model.items():
+        parts = [groups[place] for place in places]
+        ids = parts[0].event_ids
+        order = None
+        if len(parts) > 1:
+            ids = list(chain.from_iterable(part.event_ids for part in parts))
+            order = np.argsort(np.concatenate([part.offsets for part in parts]), kind="stable")
+            ids = [ids[row] for row in order.tolist()]
+        repeated = recent(model).mark_repeated(ids)
+        if not repeated.any():
+            continue
+        if order is not None:
+            repeated[order] = repeated.copy()
+        ends = np.cumsum([len(part) for part in parts])
+        for place, part, mask in zip(places, parts, np.split(repeated, ends[:-1]), strict=True):
+            marked[place] = replace(part, repeated=mask)
+    return marked

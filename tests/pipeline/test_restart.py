@@ -9,8 +9,9 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from monitor.errors import StateError
+from monitor.packing import pack
 from monitor.publishing.outgoing import Outgoing
-from monitor.state import StateBook, _pack
+from monitor.state import StateBook
 from schemas import FeatureSpec, ModelCard, Monitoring
 from tests.pipeline.harness import (
     MODEL,
@@ -162,7 +163,7 @@ def test_a_state_of_another_format_is_refused_with_the_way_out() -> None:
     plant = Plant(whole_card()).run(events(100))
     plant.commit(snapshot=True)
     plant.publisher.records.append(
-        Outgoing(TOPICS.state, _pack(["at"]), _pack({"format": 99, "offset": 1}), partition=0)
+        Outgoing(TOPICS.state, pack(["at"]), pack({"format": 99, "offset": 1}), partition=0)
     )
     with pytest.raises(StateError, match=r"format 99.*delete the records of the state topic"):
         plant.reborn()
@@ -188,8 +189,8 @@ def test_hostile_state_stops_nothing(data: st.DataObject) -> None:
         st.one_of(
             st.just(value[:cut]),
             st.binary(max_size=40),
-            st.just(_pack([1, _pack(data.draw(_VALUES))])),
-            st.just(_pack(data.draw(_VALUES))),
+            st.just(pack([1, pack(data.draw(_VALUES))])),
+            st.just(pack(data.draw(_VALUES))),
         )
     )
     key = data.draw(st.one_of(st.just(record.key), st.binary(max_size=20)))
@@ -233,7 +234,7 @@ def _heads(plant: Plant) -> dict[bytes, bytes | None]:
     return {
         record.key: record.value
         for record in plant.publisher.records
-        if record.topic == TOPICS.state and record.key.startswith(_pack(["head", 0])[:-1])
+        if record.topic == TOPICS.state and record.key.startswith(pack(["head", 0])[:-1])
     }
 
 
