@@ -26,7 +26,7 @@ body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem;
-  border-bottom: 1px solid var(--faint); overflow-wrap: anywhere; }
+  border-bottom: 1px solid var(--faint); overflow-wrap: break-word; }
 th { background: var(--soft); } td.n { text-align: right; white-space: nowrap; }
 tr.first td { border-top: 2px solid var(--faint); }
 .warn { color: var(--warn); } .scroll { overflow-x: auto; }
