@@ -47,3 +47,9 @@ class AlertMove:
             and self.previous is not None
             and not (self.previous is AlertState.PENDING and self.state is AlertState.RESOLVED)
         )
+
+    def __str__(self) -> str:
+        """For a log line: what moved where."""
+        names = ("alertname", "model", "model_version", "feature", "segment")
+        what = " ".join(self.labels[name] for name in names if self.labels.get(name))
+        return f"{self.state.value} {what}"

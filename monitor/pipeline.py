@@ -217,6 +217,9 @@ class Pipeline:
                 self._publisher.commit(commit.records, commit.offsets, membership)  # 2
             self._telemetry.emitted("publishing", len(commit.records))
             commit.published = True
+            for move in commit.work.moves:
+                if move.published:
+                    log.info("%s: %s", move, move.reason)
         moves = commit.work.all_moves()
         if moves:
             with self._telemetry.timed("storage"):

@@ -27,6 +27,8 @@ from monitor.validation.cards import parse_card
 from monitor.validation.validator import Validator
 
 POLL_MS = 100
+REPORT_INTERVAL_S = 60.0
+"""How often the worker says in its log how it is doing."""
 GARBAGE_THRESHOLDS = (200_000, 50, 100)
 """Batches make many objects and no cycles: looking for cycles after every 700 costs up to 13 %."""
 FIRST_RETRY_MS = 100
@@ -77,6 +79,7 @@ class Worker:
         self._last_commit_s = clock.monotonic_s()
         self._last_tick_s = clock.monotonic_s()
         self._last_snapshot_s = clock.monotonic_s()
+        self._last_report_s = clock.monotonic_s()
         self._beginnings = 0
         """How often the partitions were handed out anew: a batch in hand is void then."""
         self.problem = ""
@@ -96,6 +99,7 @@ class Worker:
             while not stopping():
                 self._patiently(self._turn, stopping)
             self._patiently(self._commit_all, lambda: True)
+            log.info("stopped; %s", self._report())
         finally:
             self.close()
 
@@ -148,6 +152,19 @@ class Worker:
         self._deaf = False
         self.pipeline.on_tick(behind)
         self.telemetry.lag_events.set(sum(lag.values()))
+        now_s = self._clock.monotonic_s()
+        if now_s - self._last_report_s >= REPORT_INTERVAL_S:
+            self._last_report_s = now_s
+            log.info("%s", self._report())
+
+    def _report(self) -> str:
+        """How the worker is doing, in one line."""
+        value = self.telemetry.value
+        taken = int(value("plumbline_step_emitted_total", step="intake"))
+        lag = int(value("plumbline_lag_events"))
+        firing = int(value("plumbline_firing_alerts"))
+        problem = f"; {self.problem}" if self.problem else ""
+        return f"{taken:,} records taken, {lag:,} to come, {firing} alerts firing{problem}"
 
     def _take_card(self, value: bytes | None) -> None:
         if value is None:
@@ -158,6 +175,7 @@ class Worker:
             log.error("a record on %s is no card: %s", self._settings.kafka.topics.models, card)
         else:
             self.pipeline.on_card(card)
+            log.info("card of %s %s taken", card.model, card.model_version)
 
     def _commit(self) -> None:
         now_s = self._clock.monotonic_s()
@@ -197,7 +215,8 @@ class Worker:
             stored, starts, {number: newest(pairs) for number, pairs in saved.items()}
         )
         self._positions = dict(begin)
-        log.info("assigned, reading from %s", sorted(begin.items()))
+        places = [f"{topic}[{number}] from {at}" for (topic, number), at in sorted(begin.items())]
+        log.info("assigned: reading %s", ", ".join(places))
         return begin
 
     def _lost(self) -> None:

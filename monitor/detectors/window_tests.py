@@ -55,7 +55,7 @@ class WindowTests:
         self._reason = (
             ""
             if self.usable
-            else f"the reference holds {blocks} blocks of {scale} events, {MIN_BLOCKS} are needed"
+            else f"the reference holds {blocks} x {scale:,} events, {MIN_BLOCKS} x are needed"
         )
         if place < 0:
             self._reason = f"the profile was not calibrated for windows of {scale} events"

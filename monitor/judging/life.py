@@ -186,5 +186,5 @@ def _what(measurement: Measurement) -> str:
     if _states(measurement):
         return measurement.reason
     where = f"last {measurement.scale} events" if measurement.scale else "sequential"
-    effect, threshold = f"{measurement.effect:.3f}", f"{measurement.threshold:.3f}"
-    return f"{measurement.check} {effect} against {threshold} ({where})"
+    effect, needed = f"{measurement.effect:.3f}", f"{measurement.smallest_visible:.3f}"
+    return f"{measurement.check} {effect} against {needed} ({where})"

@@ -31,5 +31,5 @@ def sentence(finding: Finding) -> str:
     most = f"; {m.reason}" if m.reason else ""
     return (
         f"{who}: {m.feature or 'the joint distribution'} in {between} {verb} from the reference: "
-        f"{m.check} {m.effect:.3f}, threshold {m.threshold:.3f}{most}."
+        f"{m.check} {m.effect:.3f}, threshold {m.smallest_visible:.3f}{most}."
     )
