@@ -81,6 +81,8 @@ def prediction_json(logged: LoggedPrediction, model: str, model_version: str) ->
     record |= {n: v for n, v in zip(_OPTIONAL, optional, strict=True) if v is not None}
     repairs = 0
     if not _surely_fits(logged):
+        # What is validated must be what is sent: pydantic takes np.False_ for a number, JSON not.
+        record = {name: _plain_values(value) for name, value in record.items()}
         try:
             PredictionEvent.model_validate(record)
         except ValidationError:
@@ -153,13 +155,8 @@ def _moment(moment: datetime | int) -> datetime:
 
 def _repair(record: dict[str, Any]) -> int:
     record["features"], repairs = _finite(record["features"])
-    if "attributions" in record:
-        record["attributions"] = {k: plain(v) for k, v in record["attributions"].items()}
-    if "latency_ms" in record:
-        record["latency_ms"] = plain(record["latency_ms"])
     for name in ("prediction", "score"):
-        value = plain(record.get(name))
-        record[name] = value
+        value = record[name] = record.get(name)
         if isinstance(value, float) and not math.isfinite(value):
             record[name] = NO_ANSWER if name == "prediction" else None
             record["status"] = "error"
@@ -167,10 +164,8 @@ def _repair(record: dict[str, Any]) -> int:
     if record["score"] is None:
         del record["score"]
     if "scores" in record:
-        record["scores"] = {k: plain(v) for k, v in record["scores"].items()}
-        if not all(
-            isinstance(v, int | float) and math.isfinite(v) for v in record["scores"].values()
-        ):
+        numbers = record["scores"].values()
+        if not all(isinstance(v, int | float) and math.isfinite(v) for v in numbers):
             del record["scores"]
             record["status"] = "error"
             repairs += 1
@@ -190,6 +185,12 @@ def plain(value: Any) -> Any:
     if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
         return value.item()
     return value
+
+
+def _plain_values(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    return plain(value)
 
 
 def _encode(record: dict[str, Any]) -> bytes:

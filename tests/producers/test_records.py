@@ -69,6 +69,12 @@ def test_what_is_sent_fits_the_contract(**fields: Any) -> None:
     assert set(event.features) == set(fields["features"])
 
 
+@pytest.mark.parametrize("score", [np.False_, np.True_])
+def test_a_numpy_truth_value_is_no_score(score: np.bool_) -> None:
+    with pytest.raises(InvalidRecordError, match="score"):
+        sent(score=score)
+
+
 @given(label=anything, features=st.dictionaries(st.text(min_size=1, max_size=5), anything))
 def test_labels_fit_the_contract(label: Any, features: dict[str, Any]) -> None:
     entry = LoggedLabel("a-1", label, NOW_NS, None, features)
