@@ -82,7 +82,7 @@ def load_flights() -> pd.DataFrame:
         flights["hour_at"] + pd.to_timedelta(flights["minute"], unit="min")
     ).astype("datetime64[us, UTC]")
     day = pd.to_datetime(flights[["year", "month", "day"]])
-    flights["dow"] = day.dt.weekday
+    flights["dow"] = day.dt.day_of_week
     flights["sched_min"] = flights["hour"] * 60 + flights["minute"]
     date = day.dt.strftime("%Y-%m-%d")
     number = flights["flight"].astype(str)

@@ -6,7 +6,7 @@ from hypothesis import settings
 
 pytest_plugins = ["tests.stack_fixtures"]
 
-# A loaded machine is no failure. In CI the same cases every time; elsewhere new ones are looked for.
+# A loaded machine is no failure. In CI the same cases every time; elsewhere new ones are tried.
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
