@@ -131,13 +131,16 @@ def worker(settings: Settings, n: int) -> tuple[Run, Telemetry]:
 
 
 def prepared(base: Settings, card: ModelCard, profile: bytes, number: int) -> Settings:
-    """Settings of one round: its own consumer group and its own, migrated database."""
+    """Settings of one round: a consumer group, a state and a migrated database of its own."""
+    topics = base.kafka.topics.model_copy(update={"state": f"bench.state.{number}"})
+    kafka = base.kafka.model_copy(update={"group_id": f"bench-{number}", "topics": topics})
     settings = base.model_copy(
         update={
-            "kafka": base.kafka.model_copy(update={"group_id": f"bench-{number}"}),
+            "kafka": kafka,
             "clickhouse": base.clickhouse.model_copy(update={"database": f"bench_{number}"}),
         }
     )
+    ensure_topics(settings)
     with ClickHouseStore(settings.clickhouse) as store:
         store.migrate()
         store.save_profile(str(card.profile_hash), profile)
