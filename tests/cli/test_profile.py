@@ -28,9 +28,7 @@ def test_tables_words_and_files(reference: Path, tmp_path: Path) -> None:
     assert "24,951 rows" in result.stdout
     assert "nothing to remark" in result.stdout
     assert "independent ones; the smallest shift they show is" in result.stdout.replace("\n", " ")
-    assert "cannot tell: the reference holds 1 x 16,000 events, 5 x are needed" in (
-        result.stdout
-    )
+    assert "cannot tell: the reference holds 1 x 16,000 events, 5 x are needed" in (result.stdout)
     written = tmp_path / "flights.profile"
     assert f"written to {written}" in result.stdout
     read = Profile.from_bytes(written.read_bytes())
