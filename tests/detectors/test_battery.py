@@ -198,7 +198,7 @@ def test_a_short_reference_cannot_tell_and_says_what_it_needs() -> None:
     codes = _codes(profile, _shifted(1))
     verdicts = {m.verdict for _, m in run(battery, codes) if m.check != "unseen_categories"}
     assert verdicts == {Verdict.CANNOT_TELL}
-    assert all("5 are needed" in note.words for note in battery.explain())
+    assert all("5 x are needed" in note.words for note in battery.explain())
     assert not any(note.on for note in battery.explain_events())
 
 
