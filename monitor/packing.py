@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgpack
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.errors import StateError
 
@@ -21,15 +22,19 @@ def pack(value: Any) -> bytes:
     >>> unpack(pack({"n": np.int64(3), "codes": np.array([1, 2], np.uint16)}))["codes"].tolist()
     [1, 2]
     """
-    packed: bytes = msgpack.packb(value, default=_pack_array, use_bin_type=True)
+    packed: bytes = msgpack.packb(value, default=_pack_other, use_bin_type=True)
     return packed
 
 
-def _pack_array(value: Any) -> Any:
+def pack_array(array: NDArray[Any]) -> list[Any]:
+    """An array as data: [dtype, shape, bytes], little-endian and C order."""
+    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+    return [little.dtype.str, list(little.shape), little.tobytes()]
+
+
+def _pack_other(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        little = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"), copy=False)
-        body = msgpack.packb([little.dtype.str, list(little.shape), little.tobytes()])
-        return msgpack.ExtType(_ARRAY, body)
+        return msgpack.ExtType(_ARRAY, msgpack.packb(pack_array(value)))
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"state cannot hold a {type(value).__name__}")

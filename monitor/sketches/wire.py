@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.errors import ProfileError
+from monitor.packing import pack_array
 from monitor.sketches.calibration import ARRAY_FIELDS, Calibration
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.number import NumberReference
@@ -43,12 +44,6 @@ _OWN_KEYS = {
     "category": ("names",),
 }
 _KEYS = ("format", "version", *_SCALARS, "columns", "calibration", "hourly_counts")
-
-
-def pack_array(array: NDArray[Any]) -> list[Any]:
-    """An array as data: [dtype, shape, bytes], little-endian and C order."""
-    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
-    return [little.dtype.str, list(little.shape), little.tobytes()]
 
 
 def unpack_array(packed: object, dtype: str, what: str) -> NDArray[Any]:
