@@ -14,6 +14,13 @@ Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
+SIGNALS = ("latency_ms", "status", "lag_s", "resends")
+"""Rows of `PredictionColumns.signals`: what an event tells beside its values.
+
+`latency_ms`; `status` (0 ok, 1 fallback, 2 error); `lag_s`: send time minus event time; `resends`:
+events with a known id between the event before and this one. NaN: not told.
+"""
+
 
 class Record(Protocol):
     """One record of a log, as kafka-python's ConsumerRecord gives it."""
@@ -79,6 +86,8 @@ class PredictionColumns:
     events: Sequence[dict[str, Any]]
     repeated: Bool
     """True where the event id was seen before: stored, flagged, kept out of windows."""
+    signals: Float64
+    """float64[len(SIGNALS), n]; the row `resends` is counted later, by the windows."""
 
     def __len__(self) -> int:
         return len(self.event_ids)

@@ -7,20 +7,24 @@ version. Never: the network itself; profiles come through a port that storage fi
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from operator import itemgetter
 
 import numpy as np
 
+from monitor.checks.pane_view import PaneView
 from monitor.checks.stopped import allowed_silence_minutes
+from monitor.checks.suite import CheckSuite
 from monitor.detectors.battery import Battery
 from monitor.errors import ConfigError, ProfileError
-from monitor.events import Float64, PaneSummary, PredictionColumns
+from monitor.events import SIGNALS, Float64, PaneSummary, PredictionColumns
 from monitor.findings import Finding, finding_of
 from monitor.judging.judge import Policy
 from monitor.sketches.codes import Codes
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
 from monitor.windows.duplicates import RecentIds
-from monitor.windows.panes import Chunk
+from monitor.windows.panes import Chunk, Pane
 from monitor.windows.stream import WindowedStream
 from monitor.windows.summary import summarise
 from schemas import ModelCard
@@ -37,8 +41,14 @@ ProfileLoader = Callable[[str], bytes | None]
 Encoded = tuple[Codes, Float64]
 """Codes (columns, n) and raw numbers (number columns, n) of a batch."""
 
+EventFault = tuple[int, str, str, float | str | None]
+"""(event index, feature, reason, what was logged)."""
+
 Encoder = Callable[[Profile, PredictionColumns], Encoded]
 """How a batch becomes codes: `encode`, or one that remembers what it has encoded."""
+
+
+_RESENDS = SIGNALS.index("resends") - len(SIGNALS)
 
 
 def encode(profile: Profile, columns: PredictionColumns) -> Encoded:
@@ -61,12 +71,15 @@ class VersionMonitor:
     card: ModelCard
     profile: Profile
     battery: Battery
+    checks: CheckSuite
     stream: WindowedStream
     policy: Policy
     encoder: Encoder
     allowed_silence_minutes: float
-    faults: deque[tuple[int, str, str]] = field(default_factory=deque)
-    """(event index, feature, reason) of the open pane."""
+    faults: deque[EventFault] = field(default_factory=deque)
+    """Those of the open pane."""
+    resends: int = 0
+    """Resends since the last event that was none."""
 
     @classmethod
     def build(cls, card: ModelCard, profile: Profile, encoder: Encoder) -> "VersionMonitor":
@@ -77,6 +90,7 @@ class VersionMonitor:
             card=card,
             profile=profile,
             battery=battery,
+            checks=CheckSuite(card, profile, battery.spent["checks"].false_alarms_per_event),
             stream=WindowedStream(card.monitoring.pane_events, battery.scales),
             policy=Policy.of(card, smallest),
             encoder=encoder,
@@ -87,19 +101,26 @@ class VersionMonitor:
 
     def windowed(self, columns: PredictionColumns) -> Iterator[Chunk]:
         """Step 3: a batch as chunks, its resends left out."""
-        codes, values = self.encoder(self.profile, columns)
+        codes, numbers = self.encoder(self.profile, columns)
+        values = np.concatenate([numbers, columns.signals])
         offsets, occurred_us, marks = columns.offsets, columns.occurred_us, columns.faults
-        if columns.repeated.any():
+        if self.resends or columns.repeated.any():
             kept = ~columns.repeated
             codes, values = codes[:, kept], values[:, kept]
             offsets, occurred_us = offsets[kept], occurred_us[kept]
+            before = np.cumsum(columns.repeated)[kept] + self.resends
+            values[_RESENDS] = np.diff(before, prepend=0)
+            self.resends += int(columns.repeated.sum()) - int(before[-1] if before.size else 0)
             place = np.cumsum(kept) - 1
             marks = tuple(
                 replace(fault, row=int(place[fault.row])) for fault in marks if kept[fault.row]
             )
         first_event = self.stream.events
         self.faults.extend(
-            sorted((first_event + mark.row, mark.feature, mark.reason) for mark in marks)
+            sorted(
+                ((first_event + m.row, m.feature, m.reason, m.value) for m in marks),
+                key=itemgetter(0, 1, 2),
+            )
         )
         return self.stream.add(
             columns.topic, columns.partition, offsets, occurred_us, codes, values
@@ -109,15 +130,12 @@ class VersionMonitor:
         """What is kept of the pane that a chunk closed, if it closed one."""
         if chunk.closed is None or chunk.closed_values is None:
             return []
-        faults = []
-        while self.faults and self.faults[0][0] <= chunk.closed.span.last_event:
-            _, feature, reason = self.faults.popleft()
-            faults.append((feature, reason))
-        version = self.card.model_version
-        return summarise(self.profile, version, chunk.closed, chunk.closed_values, faults)
+        numbers = chunk.closed_values[: -len(SIGNALS)]
+        faults = [(feature, reason) for _, feature, reason, _ in self._faults_of(chunk.closed)]
+        return summarise(self.profile, self.card.model_version, chunk.closed, numbers, faults)
 
     def tested(self, chunk: Chunk) -> list[Finding]:
-        """Step 4: what the sequential detectors and the tests of closed windows say."""
+        """Step 4: what the sequential detectors, the tests of closed windows and the checks say."""
         version = (self.card.model, self.card.model_version)
         findings = []
         for row, measurement in self.battery.observe(chunk.codes):
@@ -128,7 +146,31 @@ class VersionMonitor:
                 finding_of(version, window.span, measurement)
                 for measurement in self.battery.test(window.scale, window.codes)
             ]
+        if chunk.closed is not None and chunk.closed_values is not None:
+            pane = self._view(chunk.closed, chunk.closed_values)
+            for measurement in self.checks.look(pane):
+                span = self.stream.span_of_last(measurement.n_cur, chunk.span.last_event)
+                findings.append(finding_of(version, span, measurement))
+            while self.faults and self.faults[0][0] <= chunk.span.last_event:
+                self.faults.popleft()
         return findings
+
+    def _faults_of(self, pane: Pane) -> Iterator[EventFault]:
+        return takewhile(lambda fault: fault[0] <= pane.span.last_event, self.faults)
+
+    def _view(self, pane: Pane, values: Float64) -> PaneView:
+        first = pane.span.first_event
+        return PaneView(
+            index=pane.index,
+            codes=pane.codes,
+            values=values[: -len(SIGNALS)],
+            signals=values[-len(SIGNALS) :],
+            occurred_us=pane.occurred_us,
+            faults=tuple(
+                (event - first, feature, reason, value)
+                for event, feature, reason, value in self._faults_of(pane)
+            ),
+        )
 
 
 class Roster:

@@ -232,7 +232,9 @@ class StateBook:
         monitor.stream.restore(events, panes, saved["open"])
         memory = monitor.stream.last_codes(monitor.battery.memory_events)
         monitor.battery.restore(saved["battery"], memory)
-        monitor.faults.extend((int(n), str(f), str(r)) for n, f, r in saved["faults"])
+        monitor.checks.restore(saved["checks"])
+        monitor.resends = int(saved["resends"])
+        monitor.faults.extend((int(n), str(f), str(r), value) for n, f, r, value in saved["faults"])
         self._panes_written[model, version] = closed
 
     def _monitor(
@@ -320,6 +322,8 @@ def _version_state(version: str, monitor: VersionMonitor) -> dict[str, Any]:
         "events": monitor.stream.events,
         "open": monitor.stream.open_part(),
         "battery": monitor.battery.state(),
+        "checks": monitor.checks.state(),
+        "resends": monitor.resends,
         "faults": [list(fault) for fault in monitor.faults],
     }
 

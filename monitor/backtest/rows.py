@@ -168,6 +168,7 @@ class RowValidator(Validator):
                 faults=columns.faults,
                 events=RowEvents(batch.dataset, batch.card, offsets),
                 repeated=np.zeros(n, dtype=np.bool_),
+                signals=dataset.signals(),
             )
 
 

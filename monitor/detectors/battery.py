@@ -87,6 +87,7 @@ class Battery:
                 "rates": 2 * columns * len(usable),
                 "joint": len(usable),
                 "pairs": len(usable[:1]),
+                "checks": 1,
             },
         )
         scores = ScoreTables.of(profile.columns)

@@ -17,6 +17,7 @@ SHARES = {
     "rates": 0.03,
     "joint": 0.02,
     "pairs": 0.04,
+    "checks": 0.04,
 }
 """Families of tests and what each may spend of the budget."""
 LOOKS_PER_WINDOW = 4

@@ -5,18 +5,21 @@ pass through the stream's own validation, so that the reference and the stream c
 what they call a value. Never: a row left out; a clock.
 """
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from monitor.checks.pane_view import PaneView
+from monitor.checks.suite import learn
 from monitor.clock import US_PER_DAY, US_PER_SECOND
 from monitor.detectors.calibration import calibrate
 from monitor.errors import ConfigError
 from monitor.events import Fault, Int64
 from monitor.profiling.audit import Audit, audit_dataset
-from monitor.profiling.dataset import OUTPUTS, Dataset
+from monitor.profiling.dataset import NO_TIME_US, OUTPUTS, Dataset
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import Codes
 from monitor.sketches.number import NumberReference
@@ -69,7 +72,7 @@ def build_profile(dataset: Dataset, card: ModelCard, *, seed: int = SEED) -> tup
         hourly_counts=hourly_counts(ordered_us),
         dataset_fingerprint=audit.dataset_fingerprint,
     )
-    return profile, audit
+    return _with_checks(profile, dataset, columns, codes, card), audit
 
 
 def recalibrated(profile: Profile, dataset: Dataset, card: ModelCard) -> Profile:
@@ -77,15 +80,12 @@ def recalibrated(profile: Profile, dataset: Dataset, card: ModelCard) -> Profile
     columns = read_as_stream(dataset.in_time_order(), card)
     times = dataset.occurred_us
     ordered_us = None if times is None else times[dataset.time_order()]
-    return replace(
-        profile,
-        calibration=calibrate(
-            profile.encode(columns.numbers, columns.categories, dataset.n_rows, ordered_us),
-            profile.columns,
-            card.monitoring,
-            time_ordered=profile.time_ordered,
-        ),
+    codes = profile.encode(columns.numbers, columns.categories, dataset.n_rows, ordered_us)
+    calibration = calibrate(
+        codes, profile.columns, card.monitoring, time_ordered=profile.time_ordered
     )
+    again = replace(profile, calibration=calibration, checks={})
+    return _with_checks(again, dataset, columns, codes, card)
 
 
 def read_as_stream(dataset: Dataset, card: ModelCard) -> Columns:
@@ -106,6 +106,43 @@ def read_as_stream(dataset: Dataset, card: ModelCard) -> Columns:
         },
         faults=tuple(faults),
     )
+
+
+def _with_checks(
+    profile: Profile, dataset: Dataset, columns: Columns, codes: Codes, card: ModelCard
+) -> Profile:
+    """The profile with what each check learns of the reference's own panes."""
+    panes = [*reference_panes(profile, dataset.in_time_order(), columns, codes, card)]
+    return replace(profile, checks=learn(card, profile, panes))
+
+
+def reference_panes(
+    profile: Profile, ordered: Dataset, columns: Columns, codes: Codes, card: ModelCard
+) -> Iterator[PaneView]:
+    """The reference in panes, as the checks of a stream would see it; an odd rest is left out."""
+    numbers = [column.name for column in profile.columns if isinstance(column, NumberReference)]
+    values = np.array([columns.numbers[name] for name in numbers], np.float64)
+    values = values.reshape(len(numbers), ordered.n_rows)
+    signals = ordered.signals()
+    times = ordered.occurred_us
+    if times is None:
+        times = np.full(ordered.n_rows, NO_TIME_US, np.int64)
+    faults = deque(sorted(columns.faults, key=lambda fault: (fault.row, fault.feature)))
+    size = card.monitoring.pane_events
+    for index in range(ordered.n_rows // size):
+        start, stop = index * size, (index + 1) * size
+        marks = []
+        while faults and faults[0].row < stop:
+            fault = faults.popleft()
+            marks.append((fault.row - start, fault.feature, fault.reason, fault.value))
+        yield PaneView(
+            index=index,
+            codes=codes[:, start:stop],
+            values=values[:, start:stop],
+            signals=signals[:, start:stop],
+            occurred_us=times[start:stop],
+            faults=tuple(marks),
+        )
 
 
 def hourly_counts(occurred_us: Int64 | None) -> Int64:

@@ -22,10 +22,11 @@ import pyarrow.compute as pc
 
 from monitor.clock import to_datetime
 from monitor.errors import ConfigError
-from monitor.events import Int64
+from monitor.events import Float64, Int64
 from monitor.profiling.columns import Column, fingerprint
 from monitor.profiling.readers import IDENTIFIERS, frame_columns, read_columns
 from monitor.validation.columns import ColumnReader, Columns
+from monitor.validation.signals import LATENCY, STATUS, STATUS_CODES, no_signals
 from monitor.validation.values import Coded, Floats, RawValues
 from schemas.model import ModelCard
 
@@ -93,6 +94,17 @@ class Dataset:
             return Dataset(self.source, columns, stop - start)
         columns = {name: _taken(column, kept) for name, column in columns.items()}
         return Dataset(self.source, columns, len(kept))
+
+    def signals(self) -> Float64:
+        """What the rows tell beside their values, float64[len(SIGNALS), n_rows]."""
+        signals = no_signals(self.n_rows)
+        latency = self.columns.get("latency_ms")
+        if latency is not None and latency.kind == "number":
+            signals[LATENCY] = latency.values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        status = self.columns.get("status")
+        if status is not None:
+            signals[STATUS] = [STATUS_CODES.get(word, 0.0) for word in status.to_list()]
+        return signals
 
     def score_columns(self) -> dict[str, str]:
         """Class to the column with its score: `score_<class>`, where it holds numbers."""

@@ -7,7 +7,7 @@ numbers and names, whatever bytes it is read from.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -42,6 +42,8 @@ class Profile:
     hourly_counts: Int64
     """int64[168]: reference events by UTC hour of the week, Monday 00:00 first."""
     dataset_fingerprint: str
+    checks: Mapping[str, Mapping[str, Float64]] = field(default_factory=dict)
+    """What each check has learned of the reference's own panes: arrays by check and name."""
 
     def __post_init__(self) -> None:
         wire.check_profile(self)

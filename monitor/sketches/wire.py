@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from monitor.sketches.profile import Profile
 
 FORMAT = "plumbline.profile"
-VERSION = 1
+VERSION = 2
 MAX_BYTES = 256 * 1024 * 1024
 MAX_COLUMNS = 2_000
 _DTYPES = ("<i8", "<f8", "<u2")
@@ -43,7 +43,7 @@ _OWN_KEYS = {
     "seasonal": ("points", "season", "whole_events", "buckets"),
     "category": ("names",),
 }
-_KEYS = ("format", "version", *_SCALARS, "columns", "calibration", "hourly_counts")
+_KEYS = ("format", "version", *_SCALARS, "columns", "calibration", "hourly_counts", "checks")
 
 
 def unpack_array(packed: object, dtype: str, what: str) -> NDArray[Any]:
@@ -73,6 +73,10 @@ def pack_profile(profile: "Profile") -> bytes:
         "time_ordered": calibration.time_ordered,
     }
     document["hourly_counts"] = pack_array(profile.hourly_counts)
+    document["checks"] = {
+        check: {name: pack_array(array) for name, array in sorted(arrays.items())}
+        for check, arrays in sorted(profile.checks.items())
+    }
     packed: bytes = msgpack.packb(document, use_bin_type=True)
     return packed
 
@@ -102,6 +106,7 @@ def unpack_profile(data: bytes) -> dict[str, Any]:
     values["columns"] = tuple(_unpack_column(column) for column in columns)
     values["calibration"] = _unpack_calibration(document["calibration"])
     values["hourly_counts"] = unpack_array(document["hourly_counts"], "<i8", "hourly_counts")
+    values["checks"] = _unpack_checks(document["checks"])
     return values
 
 
@@ -194,6 +199,18 @@ def _unpack_calibration(packed: object) -> Calibration:
         raise ProfileError("calibration fields by column must have two dimensions")
     construct: Callable[..., Calibration] = Calibration
     return construct(**arrays, river_names=tuple(river_names), time_ordered=time_ordered)
+
+
+def _unpack_checks(packed: object) -> dict[str, dict[str, NDArray[Any]]]:
+    if not isinstance(packed, dict) or not all(isinstance(own, dict) for own in packed.values()):
+        raise ProfileError("profile field checks is not a map of maps")
+    return {
+        str(check): {
+            str(name): unpack_array(array, "<f8", f"{name!r} of check {check!r}")
+            for name, array in own.items()
+        }
+        for check, own in packed.items()
+    }
 
 
 def _expect_keys(document: object, keys: tuple[str, ...], what: str) -> None:

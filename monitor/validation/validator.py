@@ -33,6 +33,7 @@ from monitor.validation.decoding import (
 )
 from monitor.validation.moments import LATEST_US
 from monitor.validation.reasons import Reasons
+from monitor.validation.signals import event_signals
 from monitor.validation.values import make_storable
 from schemas.contract import SENT_AT_HEADER
 from schemas.model import ModelCard
@@ -109,6 +110,7 @@ class Validator:
                 faults=columns.faults,
                 events=events,
                 repeated=np.zeros(len(events), dtype=np.bool_),
+                signals=event_signals(events, log.sent_us[rows] - decoded.moments_us[rows]),
             )
 
     def _rejected(self, record: Record, reasons: Reasons) -> RejectedRecord:

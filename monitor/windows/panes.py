@@ -35,7 +35,7 @@ class Chunk:
     codes: Codes
     closed: Pane | None
     closed_values: Float64 | None
-    """The closed pane's numbers, shape (number columns, events), for its summary."""
+    """The closed pane's numbers and signals, float64[rows, events], as they were added."""
     windows: tuple[Window, ...]
 
 

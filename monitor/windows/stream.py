@@ -57,7 +57,7 @@ class WindowedStream:
     ) -> Iterator[Chunk]:
         """Take n events; yield chunks in order, the last one possibly of an unfinished pane.
 
-        Shapes: offsets and occurred_us (n,), codes (columns, n), values (number columns, n).
+        Shapes: offsets and occurred_us (n,), codes (columns, n), values (rows, n).
         """
         n = len(offsets)
         start = 0

@@ -14,6 +14,7 @@ from monitor.events import (
 )
 from monitor.findings import Finding, Measurement, Span, Verdict
 from monitor.storage.store import StoreBatch
+from monitor.validation.signals import no_signals
 from schemas import FeatureSpec, ModelCard, Owner
 
 MARCH_US = 1_362_114_000_000_000
@@ -87,6 +88,7 @@ def predictions(
         faults=faults,
         events=events,
         repeated=np.zeros(n, np.bool_),
+        signals=no_signals(n),
     )
 
 
@@ -113,6 +115,7 @@ def unregistered(features: list[dict[str, Any]], answers: list[Any]) -> Predicti
             for answer, values in zip(answers, features, strict=True)
         ],
         repeated=np.zeros(n, np.bool_),
+        signals=no_signals(n),
     )
 
 

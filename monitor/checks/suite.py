@@ -1,0 +1,90 @@
+"""The suite: all checks of one model version over its closed panes.
+
+In: the card, the profile, a share of the false-alarm budget; then panes in order. Out:
+measurements of what is in trouble, and of what was until it has been clear for long enough.
+Never: a look at the clock; `stopped` has the pipeline's tick.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from monitor.checks.check import Check, CheckContext, Learned
+from monitor.checks.pane_view import PaneView
+from monitor.errors import StateError
+from monitor.findings import Measurement, Verdict
+from monitor.sketches.profile import Profile
+from schemas.model import ModelCard
+
+CHECKS: Final[tuple[type[Check], ...]] = ()
+"""Every check of panes, in the order in which they look: one line each."""
+
+
+def learn(card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> dict[str, Learned]:
+    """What each check has to know of the reference: the profile keeps it."""
+    learned = {kind.name: kind.learn(card, profile, panes) for kind in CHECKS}
+    return {name: arrays for name, arrays in learned.items() if arrays}
+
+
+class CheckSuite:
+    """The checks that apply to one model version.
+
+    Parameters
+    ----------
+    card, profile
+        The version and its reference.
+    per_event
+        False alarms an event over all checks.
+
+    **Cost**: see docs/checks.md.
+    """
+
+    def __init__(self, card: ModelCard, profile: Profile, per_event: float) -> None:
+        self._clear_looks = card.monitoring.confirmations
+        share = per_event / max(len(CHECKS), 1)
+        made = (
+            kind.of(CheckContext(card, profile, profile.checks.get(kind.name, {}), share))
+            for kind in CHECKS
+        )
+        self._checks = [check for check in made if check is not None]
+        self._raised: dict[str, dict[str, int]] = {check.name: {} for check in self._checks}
+        """Check to the features it has raised, and how often each has been clear since."""
+
+    def look(self, pane: PaneView) -> list[Measurement]:
+        """What the checks say of the next closed pane."""
+        measurements: list[Measurement] = []
+        for check in self._checks:
+            raised = self._raised[check.name]
+            for measurement in check.look(pane, raised.keys()):
+                self._note(raised, measurement)
+                measurements.append(measurement)
+        return measurements
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs."""
+        return {
+            "raised": {name: dict(raised) for name, raised in self._raised.items() if raised},
+            "checks": {check.name: check.state() for check in self._checks},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue where `state` was taken; raises StateError where it does not fit."""
+        saved = state.get("checks", {})
+        if saved.keys() != self._raised.keys():
+            raise StateError(
+                f"saved state of the checks {sorted(saved)} does not fit {sorted(self._raised)}: "
+                "start the windows of the version anew"
+            )
+        for check in self._checks:
+            check.restore(saved[check.name])
+            again = state.get("raised", {}).get(check.name, {})
+            self._raised[check.name] = {str(feature): int(n) for feature, n in again.items()}
+
+    def _note(self, raised: dict[str, int], measurement: Measurement) -> None:
+        feature = measurement.feature
+        if measurement.verdict is Verdict.DRIFT:
+            raised[feature] = 0
+        elif measurement.verdict is Verdict.OK and feature in raised:
+            clear = raised[feature] + 1 if measurement.cleared else 0
+            raised[feature] = clear
+            if clear >= self._clear_looks:
+                del raised[feature]
