@@ -27,7 +27,8 @@ from monitor.publishing.outgoing import Outgoing, Publisher
 from monitor.publishing.rejection import rejection_records
 from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
 from monitor.state import ModelState, Saved, StateBook
-from monitor.storage.store import Store, StoredUntil
+from monitor.storage.refusal import refused_before
+from monitor.storage.store import REFUSED, Store, StoredUntil
 from monitor.telemetry import Telemetry
 from monitor.validation.validator import Validator
 from monitor.windows.duplicates import mark_resends
@@ -197,7 +198,8 @@ class Pipeline:
     ) -> None:
         """Make the work since the last commit last; `offsets` are the next ones to read.
 
-        1. The rows to ClickHouse, idempotently: their key ends in topic, partition, offset.
+        1. The rows to ClickHouse, idempotently: their key ends in topic, partition, offset. Valid
+           records whose rows are refused for what is in them are rejected.
         2. One Kafka transaction: alert moves, rejections, state (with `snapshot`), offsets.
         3. The rows of the alert moves just published.
 
@@ -210,7 +212,12 @@ class Pipeline:
         commit = self._commit
         if not commit.rows_stored:
             with self._telemetry.timed("storage"):
-                self._store.store(commit.work.batch().after(*self._stored))  # 1
+                batch = commit.work.batch()
+                refused = refused_before(batch, self._stored)
+                refused += self._store.store(batch.after(*self._stored))  # 1
+            for _ in refused:
+                self._telemetry.dropped("storage", REFUSED)
+            commit.records += rejection_records(refused, self._topics.rejections)
             commit.rows_stored = True
         if not commit.published:
             with self._telemetry.timed("publishing"):

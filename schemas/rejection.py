@@ -18,8 +18,12 @@ RejectionReason = Literal[
     "wrong_type",
     "bad_value",
     "too_many_features",
+    "refused_by_store",
 ]
-"""Structural faults: the record is not stored as a prediction or label, but nothing is lost."""
+"""Structural faults: the record is not stored as a prediction or label, but nothing is lost.
+
+`refused_by_store`: a valid record whose row ClickHouse would not take, with its words.
+"""
 
 ValueFault = Literal[
     "missing",

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from monitor.alerts import AlertMove
+from monitor.events import RejectedRecord
 from monitor.storage.memory import MemoryStore
 from monitor.storage.store import StoreBatch
 from monitor.storage.tables import finding_rows
@@ -31,8 +32,8 @@ class ReportStore(MemoryStore):
         self.faults: Counter[tuple[str, str]] = Counter()
         """Value faults by (feature, reason)."""
 
-    def store(self, batch: StoreBatch) -> None:
-        """Step 1 of a commit."""
+    def store(self, batch: StoreBatch) -> Sequence[RejectedRecord]:
+        """Step 1 of a commit; nothing is refused."""
         if batch.findings:
             self._findings.append(finding_rows(batch.findings))
         for columns in batch.predictions:
@@ -40,6 +41,7 @@ class ReportStore(MemoryStore):
             self.repeated += int(columns.repeated.sum())
             self.faults.update((fault.feature, fault.reason) for fault in columns.faults)
         self.refused.update(record.reasons[0][0] for record in batch.rejected)
+        return ()
 
     def store_alerts(self, moves: Sequence[AlertMove]) -> None:
         """Step 3 of a commit."""

@@ -5,7 +5,9 @@ repeat (the tables' keys end in topic, partition, offset, so that repeats collap
 spans two months of a table (an insert is atomic within one table partition only).
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, Self
 
 import numpy as np
@@ -14,9 +16,12 @@ import pyarrow as pa
 from monitor.alerts import AlertMove
 from monitor.clock import to_us
 from monitor.config import ClickHouseSettings
+from monitor.errors import StorageError
+from monitor.events import RejectedRecord
 from monitor.storage.connection import Connection
+from monitor.storage.refusal import OF_CONTENT, in_log_order, places, refusal, store_by_halves
 from monitor.storage.schema import migrate
-from monitor.storage.store import StoreBatch, StoredUntil, Watermark
+from monitor.storage.store import REFUSED, StoreBatch, StoredUntil, Watermark
 from monitor.storage.tables import (
     MONTHLY_TABLES,
     alert_rows,
@@ -24,8 +29,14 @@ from monitor.storage.tables import (
     batch_tables,
     card_rows,
     profile_rows,
+    rejection_rows,
 )
 from schemas import ModelCard
+
+log = logging.getLogger(__name__)
+
+_EVENT_TABLES: Final = ("predictions", "labels")
+"""A row that is refused here is a record of the log, and becomes a rejection."""
 
 _STORED_UNTIL: Final = """
 SELECT 'predictions' AS source, partition, max(offset) AS offset, max(appended_at) AS appended_at
@@ -35,9 +46,18 @@ SELECT 'labels', partition, max(offset), max(appended_at)
 FROM labels WHERE topic = {topic:String} GROUP BY partition
 UNION ALL
 SELECT 'rejections', partition, max(offset), max(appended_at)
-FROM rejections WHERE topic = {topic:String} GROUP BY partition
+FROM rejections WHERE topic = {topic:String} AND NOT has(reasons, {refused:String})
+GROUP BY partition
 """
 """Predictions and labels answer from a projection: one row a part, however many rows are stored."""
+
+_REFUSED: Final = """
+SELECT partition, offset, messages[1] AS message
+FROM rejections FINAL WHERE topic = {topic:String} AND has(reasons, {refused:String})
+ORDER BY partition, offset DESC LIMIT {most:UInt32} BY partition
+"""
+_MOST_REFUSED: Final = 50_000
+"""More than a commit holds records: the older ones were published."""
 
 _PROFILE: Final = """
 SELECT content FROM profiles WHERE profile_hash = {profile_hash:String} LIMIT 1
@@ -54,10 +74,21 @@ class ClickHouseStore:
         """Create what is missing; gives the names of the migrations applied now."""
         return migrate(self.connection)
 
-    def store(self, batch: StoreBatch) -> None:
-        """Step 1 of a commit: predictions, labels, rejections, panes, findings."""
+    def store(self, batch: StoreBatch) -> Sequence[RejectedRecord]:
+        """Step 1 of a commit: predictions, labels, rejections, panes, findings.
+
+        Gives the predictions and labels that ClickHouse refused for what is in them.
+        """
+        refused: list[RejectedRecord] = []
         for table, rows in batch_tables(batch):
-            self._insert(table, rows)
+
+            def reject(bad: Any, error: StorageError) -> None:
+                records = [refusal(batch, place, str(error)) for place in places(bad)]
+                self._insert("rejections", rejection_rows(records))
+                refused.extend(records)
+
+            self._insert(table, rows, reject if table in _EVENT_TABLES else None)
+        return refused
 
     def store_alerts(self, moves: Sequence[AlertMove]) -> None:
         """Step 3 of a commit: the moves that were just published."""
@@ -67,11 +98,14 @@ class ClickHouseStore:
     def stored_until(self, topic: str) -> StoredUntil:
         """How far the rows of a topic are stored, for a restore."""
         marks: dict[str, dict[int, Watermark]] = {table: {} for table in MONTHLY_TABLES}
-        for row in self.connection.query(_STORED_UNTIL, {"topic": topic}):
+        named = {"topic": topic, "refused": REFUSED}
+        for row in self.connection.query(_STORED_UNTIL, named):
             marks[row["source"]][row["partition"]] = Watermark(
                 row["offset"], to_us(row["appended_at"])
             )
-        return StoredUntil(topic, **marks)
+        rows = self.connection.query(_REFUSED, {**named, "most": _MOST_REFUSED})
+        refused = {(row["partition"], row["offset"]): row["message"] for row in rows}
+        return StoredUntil(topic, **marks, refused=refused)
 
     def save_card(self, card: ModelCard, *, appended_us: int) -> None:
         """Keep a registration."""
@@ -101,10 +135,26 @@ class ClickHouseStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _insert(self, table: str, rows: Any) -> None:
-        monthly = table in MONTHLY_TABLES
-        for piece in _months(rows) if monthly else (rows,):
-            self.connection.insert(table, piece)
+    def _insert(
+        self, table: str, rows: Any, refuse: Callable[[Any, StorageError], None] | None = None
+    ) -> None:
+        """All rows of a table but those that ClickHouse refuses for what is in them."""
+        for piece in _months(rows) if table in MONTHLY_TABLES else (rows,):
+            try:
+                self.connection.insert(table, piece)
+            except StorageError as error:
+                if error.code not in OF_CONTENT:
+                    raise
+                log.warning("%s; looking for the rows at fault among %d", error, piece.num_rows)
+                store_by_halves(
+                    in_log_order(piece) if table in _EVENT_TABLES else piece,
+                    lambda part: self.connection.insert(table, part),
+                    refuse or partial(self._give_up, table),
+                )
+
+    def _give_up(self, table: str, rows: Any, error: StorageError) -> None:
+        """Nothing may be blocked by a row that was made from others, or is told on a topic."""
+        log.error("%d rows of %s are not stored: %s", rows.num_rows, table, error)
 
 
 def _months(rows: Any) -> Iterator[Any]:

@@ -12,8 +12,16 @@ import pyarrow as pa
 from monitor.alerts import AlertMove
 from monitor.clock import to_us
 from monitor.errors import StorageError
-from monitor.storage.store import StoreBatch, StoredUntil, Watermark
-from monitor.storage.tables import MONTHLY_TABLES, alert_rows, batch_tables, card_rows
+from monitor.events import RejectedRecord
+from monitor.storage.refusal import Place, places, refusal
+from monitor.storage.store import REFUSED, StoreBatch, StoredUntil, Watermark
+from monitor.storage.tables import (
+    MONTHLY_TABLES,
+    alert_rows,
+    batch_tables,
+    card_rows,
+    rejection_rows,
+)
 from schemas import ModelCard
 
 KEYS: Final = {
@@ -62,14 +70,26 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.refusals: deque[StorageError] = deque()
+        self.unfit: dict[Place, str] = {}
+        """Predictions and labels that are not taken, by their place in the log: in which words."""
         self._tables: dict[str, list[Any]] = {table: [] for table in KEYS}
         self._profiles: dict[str, bytes] = {}
 
-    def store(self, batch: StoreBatch) -> None:
-        """Step 1 of a commit."""
+    def store(self, batch: StoreBatch) -> Sequence[RejectedRecord]:
+        """Step 1 of a commit; gives what was not taken (`unfit`)."""
         self._refuse()
+        refused: list[RejectedRecord] = []
         for table, rows in batch_tables(batch):
-            self._tables[table].append(rows)
+            kept = rows
+            if self.unfit and table in ("predictions", "labels"):
+                fits = [place not in self.unfit for place in places(rows)]
+                kept = rows.filter(pa.array(fits))
+                unfit = [place for place in places(rows) if place in self.unfit]
+                refused += [refusal(batch, place, self.unfit[place]) for place in unfit]
+            self._tables[table].append(kept)
+        if refused:
+            self._tables["rejections"].append(rejection_rows(refused))
+        return refused
 
     def store_alerts(self, moves: Sequence[AlertMove]) -> None:
         """Step 3 of a commit."""
@@ -83,13 +103,18 @@ class MemoryStore:
         marks: dict[str, dict[int, Watermark]] = {table: {} for table in MONTHLY_TABLES}
         for table, found in marks.items():
             for row in self.rows(table):
-                if row["topic"] == topic:
+                if row["topic"] == topic and REFUSED not in row.get("reasons", ()):
                     last = found.get(row["partition"], Watermark(row["offset"], 0))
                     found[row["partition"]] = Watermark(
                         max(last.offset, row["offset"]),
                         max(last.appended_us, to_us(row["appended_at"])),
                     )
-        return StoredUntil(topic, **marks)
+        refused = {
+            (row["partition"], row["offset"]): row["messages"][0]
+            for row in self.rows("rejections")
+            if row["topic"] == topic and REFUSED in row["reasons"]
+        }
+        return StoredUntil(topic, **marks, refused=refused)
 
     def save_card(self, card: ModelCard, *, appended_us: int) -> None:
         """Keep a registration."""

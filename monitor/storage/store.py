@@ -6,7 +6,7 @@ Never: anything of ClickHouse.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from monitor.events import (
 )
 from monitor.findings import Finding
 from schemas import ModelCard
+
+REFUSED: Final = "refused_by_store"
+"""Reason of the rejection of a valid record whose row the store would not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,9 @@ class StoredUntil:
     predictions: Mapping[int, Watermark] = field(default_factory=dict)
     labels: Mapping[int, Watermark] = field(default_factory=dict)
     rejections: Mapping[int, Watermark] = field(default_factory=dict)
+    """Of the records that validation rejected."""
+    refused: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    """(partition, offset) of the newest records that the store refused, with its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +72,13 @@ class StoreBatch:
         for columns in self.predictions:
             until = by_topic.get(columns.topic)
             mark = until.predictions.get(columns.partition) if until else None
-            kept = _new_rows(columns.offsets, columns.appended_us, mark)
+            kept = new_rows(columns.offsets, columns.appended_us, mark)
             predictions.append(columns if kept is None else _kept_predictions(columns, kept))
         labels = []
         for truths in self.labels:
             until = by_topic.get(truths.topic)
             mark = until.labels.get(truths.partition) if until else None
-            kept = _new_rows(truths.offsets, truths.appended_us, mark)
+            kept = new_rows(truths.offsets, truths.appended_us, mark)
             labels.append(truths if kept is None else _kept_labels(truths, kept))
         rejected = []
         for record in self.rejected:
@@ -95,8 +101,11 @@ class Store(Protocol):
     be made again: rows that were stored before do not double. The batch is never changed.
     """
 
-    def store(self, batch: StoreBatch) -> None:
-        """Step 1 of a commit."""
+    def store(self, batch: StoreBatch) -> Sequence[RejectedRecord]:
+        """Step 1 of a commit; gives the predictions and labels that the store would not take.
+
+        Their rejections are stored already, and are to be published. All other rows are stored.
+        """
         ...
 
     def store_alerts(self, moves: Sequence[AlertMove]) -> None:
@@ -124,7 +133,7 @@ class Store(Protocol):
         ...
 
 
-def _new_rows(offsets: Int64, appended_us: Int64, mark: Watermark | None) -> Bool | None:
+def new_rows(offsets: Int64, appended_us: Int64, mark: Watermark | None) -> Bool | None:
     """Which rows are new, or None when all are."""
     if mark is None or not len(offsets) or offsets[0] > mark.offset:
         return None
