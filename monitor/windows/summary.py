@@ -76,6 +76,7 @@ def summarise(
 
 def _numbers(values: Float64) -> Iterator[tuple[bytes, float, float, float]]:
     """Sketch, mean, smallest and largest of each row; NaN is no value."""
+    values = np.ascontiguousarray(values)  # else the order of a sum depends on how batches were cut
     n = values.shape[1] - np.count_nonzero(np.isnan(values), axis=1)
     means = np.where(n > 0, np.nansum(values, axis=1) / np.maximum(n, 1), nan)
     sketches = [KllSummary(row).to_bytes() for row in values]

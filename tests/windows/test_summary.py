@@ -56,3 +56,19 @@ def test_a_column_without_values_has_no_numbers() -> None:
     assert age.missing == N
     assert all(math.isnan(number) for number in (age.mean, age.minimum, age.maximum))
     assert KllSummary.from_bytes(age.sketch).n == 0
+
+
+def test_summaries_do_not_depend_on_how_the_numbers_lie_in_memory() -> None:
+    """A pane from one batch, from many and from a restored state are laid out differently."""
+    rng = np.random.default_rng(1)
+    names = ("a", "b", "c")
+    reference = {name: rng.normal(size=500) for name in names}
+    profile = profile_of(reference, {}, Monitoring(pane_events=N, scales=(4 * N,)))
+    values = rng.normal(size=(3, N))
+    codes = profile.encode(dict(zip(names, values, strict=True)), {}, N)
+    pane = Pane(0, Span("p", 0, 0, N - 1, 0, N - 1, 1, 2), codes, np.arange(N), np.arange(N))
+    rows, columns = (
+        summarise(profile, "1", pane, laid(values), [])
+        for laid in (np.ascontiguousarray, np.asfortranarray)
+    )
+    assert [summary.mean for summary in columns] == [summary.mean for summary in rows]
