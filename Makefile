@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check pytest prerequisites format bench-detection bench-throughput bench-producer clean
+.PHONY: help demo test check pytest prerequisites format bench-detection bench-throughput bench-producer chaos clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -38,6 +38,9 @@ bench-throughput: prerequisites $(VENV)/.installed ## One worker from broker to 
 
 bench-producer: prerequisites $(VENV)/.installed ## What a call of the prediction logger costs
 	$(BIN)/python -m bench.producer
+
+chaos: prerequisites $(VENV)/.installed ## Workers, broker and ClickHouse killed by seed, and a recount; 20 minutes at most, writes bench/CHAOS.md
+	$(BIN)/python -m bench.chaos --report bench/CHAOS.md
 
 prerequisites: ## Say what is missing on this machine
 	@sh devstack/prerequisites.sh "$(PYTHON)"
