@@ -49,4 +49,7 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
             "ssl_keyfile": kafka.ssl_keyfile,
         }
         options |= {name: str(file) for name, file in files.items() if file is not None}
+        options["ssl_check_hostname"] = kafka.ssl_check_hostname
+        if kafka.ssl_keypassword is not None:
+            options["ssl_password"] = kafka.ssl_keypassword.get_secret_value()
     return options

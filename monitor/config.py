@@ -18,11 +18,15 @@ from pydantic_settings import (
 )
 
 from monitor.errors import ConfigError
+from schemas.values import HashKey
 
 DEFAULT_FILES = (Path("plumbline.yaml"), Path(".plumbline/stack/settings.yaml"))
 """Read in this order: your settings, else those of the local stack started from this folder."""
 ENV_PREFIX = "PLUMBLINE_"
 ENV_DELIMITER = "__"
+
+
+Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
 class _Section(BaseModel):
@@ -54,6 +58,9 @@ class KafkaSettings(_Section):
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
+    ssl_keypassword: SecretStr | None = None
+    ssl_check_hostname: bool = True
+    """Whether a broker's certificate must name the host that was connected to."""
     group_id: str = "plumbline"
     partitions: Annotated[int, Field(ge=1, le=4096)] = 8
     """Partitions of predictions, labels, commands and state, which must agree."""
@@ -84,7 +91,12 @@ class ClickHouseSettings(_Section):
     reader_password: SecretStr = SecretStr("")
     database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")] = "plumbline"
     secure: bool = False
+    """HTTPS instead of HTTP."""
     ca_cert: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    verify: bool = True
+    """Whether the server's certificate must be trusted and name the host."""
 
 
 class WorkerSettings(_Section):
@@ -100,6 +112,43 @@ class WorkerSettings(_Section):
     tick_interval_ms: Annotated[int, Field(ge=50, le=60_000)] = 1_000
     duplicate_memory: Annotated[int, Field(ge=0, le=1_000_000)] = 100_000
     """Last event ids of a model among which a resend is recognised."""
+    session_timeout_ms: Annotated[int, Field(ge=6_000, le=1_800_000)] = 45_000
+    """How long a worker's partitions wait for its restart before they move to another."""
+    max_poll_interval_ms: Annotated[int, Field(ge=1_000, le=3_600_000)] = 300_000
+    """How long a worker may take for one batch before it is removed from the group."""
+    http_host: str = "127.0.0.1"
+    http_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """Port of /healthz, /readyz and /metrics; 0: none. With `--workers`, slot i has port + i."""
+
+
+class SensitivitySettings(_Section):
+    """How sensitive values are masked; which ones are, the model cards say."""
+
+    hash_key: Annotated[SecretStr, Field(min_length=16)] | None = None
+    """Key of the hashes: a long random text, the same wherever events or references are read."""
+
+    def key(self) -> HashKey | None:
+        """The key, if one is set."""
+        return None if self.hash_key is None else HashKey(self.hash_key.get_secret_value())
+
+
+class RetentionSettings(_Section):
+    """Days that rows are kept, per table; none: for ever. Cards and profiles always are."""
+
+    predictions_days: Days | None = None
+    labels_days: Days | None = None
+    rejections_days: Days | None = None
+    pane_summaries_days: Days | None = None
+    findings_days: Days | None = None
+    alerts_days: Days | None = None
+
+    def by_table(self) -> dict[str, int | None]:
+        """Table to its days.
+
+        >>> RetentionSettings(labels_days=30).by_table()["labels"]
+        30
+        """
+        return {name.removesuffix("_days"): getattr(self, name) for name in type(self).model_fields}
 
 
 class LimitSettings(_Section):
@@ -108,8 +157,19 @@ class LimitSettings(_Section):
     record_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = 1_000_000
     string_chars: Annotated[int, Field(ge=16, le=65_536)] = 512
     """Longest string value of a feature."""
+    future_tolerance_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    """An event time later than its sending by more than this is a fault (`from_future`)."""
     models: Annotated[int, Field(ge=1)] = 20_000
     unregistered_models: Annotated[int, Field(ge=1)] = 1_000
+
+
+class RoutingSettings(_Section):
+    """How alerts reach people (`plumbline route`)."""
+
+    alertmanager_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] = "http://127.0.0.1:9093"
+    """Alertmanager's address; its API v2 is spoken to."""
+    resend_interval_s: Annotated[int, Field(ge=1, le=3_600)] = 60
+    """How often everything that is on is told again; Alertmanager forgets what is not."""
 
 
 class Settings(BaseSettings):
@@ -126,6 +186,9 @@ class Settings(BaseSettings):
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
+    sensitivity: SensitivitySettings = SensitivitySettings()
+    retention: RetentionSettings = RetentionSettings()
+    routing: RoutingSettings = RoutingSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -187,13 +250,29 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return loaded
 
 
+def _is_secret(location: tuple[int | str, ...]) -> bool:
+    """Whether the setting at this place holds a secret; an unknown one may be one misspelt."""
+    model: type[BaseModel] = Settings
+    for name in location:
+        field = model.model_fields.get(str(name))
+        if field is None:
+            return True
+        if "SecretStr" in str(field.annotation):
+            return True
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            model = field.annotation
+        else:
+            return False
+    return False
+
+
 def _explain(error: ValidationError, path: Path) -> str:
     lines = []
     for problem in error.errors(include_url=False):
         key = ".".join(str(part) for part in problem["loc"])
         variable = ENV_PREFIX + key.replace(".", ENV_DELIMITER).upper()
         # The input of a whole section may hold a password.
-        secret = "password" in key or isinstance(problem.get("input"), dict)
+        secret = _is_secret(problem["loc"]) or isinstance(problem.get("input"), dict | list)
         value = "***" if secret else repr(problem.get("input"))
         if problem["type"] == "extra_forbidden":
             fix = f"remove it or correct its name in {path} or {variable}"

@@ -4,7 +4,7 @@ Columns, not rows: everything after validation works on numpy arrays.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,11 +14,12 @@ Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
-SIGNALS = ("latency_ms", "status", "lag_s", "resends")
+SIGNALS = ("latency_ms", "status", "lag_s", "resends", "age_s", "incoherence")
 """Rows of `PredictionColumns.signals`: what an event tells beside its values.
 
 `latency_ms`; `status` (0 ok, 1 fallback, 2 error); `lag_s`: send time minus event time; `resends`:
-events with a known id between the event before and this one. NaN: not told.
+events with a known id between the event before and this one; `age_s`: event time minus that of the
+oldest feature; `incoherence`: bits of what is wrong between scores and prediction. NaN: not told.
 """
 
 
@@ -77,6 +78,7 @@ class PredictionColumns:
     offsets: Int64
     appended_us: Int64
     occurred_us: Int64
+    """As the producer says; `event_us` is what is tested and spanned."""
     sent_us: Int64
     """The producer's send time: a replay's simulated one, else the append time."""
     event_ids: list[str]
@@ -91,6 +93,33 @@ class PredictionColumns:
 
     def __len__(self) -> int:
         return len(self.event_ids)
+
+    @property
+    def event_us(self) -> Int64:
+        """Event times that nothing has to wait for: none is later than its sending."""
+        return np.minimum(self.occurred_us, self.sent_us)
+
+    def rows(self, rows: Int64) -> "PredictionColumns":
+        """These rows alone, in rising order."""
+        place = {int(row): index for index, row in enumerate(rows)}
+        return replace(
+            self,
+            offsets=self.offsets[rows],
+            appended_us=self.appended_us[rows],
+            occurred_us=self.occurred_us[rows],
+            sent_us=self.sent_us[rows],
+            event_ids=[self.event_ids[row] for row in rows],
+            numbers={name: values[rows] for name, values in self.numbers.items()},
+            categories={
+                name: [values[row] for row in rows] for name, values in self.categories.items()
+            },
+            faults=tuple(
+                replace(fault, row=place[fault.row]) for fault in self.faults if fault.row in place
+            ),
+            events=[self.events[row] for row in rows.tolist()],
+            repeated=self.repeated[rows],
+            signals=self.signals[:, rows],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +149,15 @@ class RejectedRecord:
     model: str | None
     reasons: tuple[tuple[str, str, str], ...]
     original: bytes
+    """As far as it may be kept: of a sensitive model it is masked or withheld."""
+    original_size_bytes: int | None = None
+    """Size of the record as it came, where `original` is not that."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the record as it came."""
+        known = self.original_size_bytes
+        return len(self.original) if known is None else known
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +167,8 @@ class Validated:
     predictions: tuple[PredictionColumns, ...]
     labels: tuple[LabelColumns, ...]
     rejected: tuple[RejectedRecord, ...]
+    redacted: Mapping[str, int] = field(default_factory=dict)
+    """Sensitivity class to how many values it masked: no faults, and no drift."""
 
     def __len__(self) -> int:
         """Records in all three."""

@@ -25,6 +25,8 @@ from schemas.prediction import MAX_FEATURES
 
 FeatureType = Literal["number", "category", "boolean"]
 Sensitivity = Literal["raw", "hash", "bucket", "drop"]
+IdSensitivity = Literal["raw", "hash", "drop"]
+ColumnKind = Literal["number", "category"]
 Task = Literal["binary", "multiclass", "regression"]
 Seasonality = Literal["none", "hour_of_day", "day_of_week"]
 Baseline = Literal["prior", "mean", "last_value"]
@@ -57,7 +59,37 @@ class FeatureSpec(Contract):
     hidden_nulls: tuple[StrictInt | StrictFloat | StrictStr, ...] = ()
     """Values that stand for "unknown": "", "NA", -999."""
     sensitivity: Sensitivity = "raw"
+    """What is kept of a value. `raw`: all of it; `hash`: its keyed hash, tested as a category;
+    `bucket`: the lower edge of its bucket (a number) or one of `categories`; `drop`: nothing."""
+    buckets: Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=1_000)] | None = None
+    """Rising lower edges of a number whose sensitivity is `bucket`; what is below counts in the
+    first."""
     description: str | None = None
+
+    @property
+    def column(self) -> ColumnKind | None:
+        """As what the feature is tested; None: not at all."""
+        if self.sensitivity == "drop":
+            return None
+        hashed = self.sensitivity == "hash"
+        return "category" if self.type == "category" or hashed else "number"
+
+    @model_validator(mode="after")
+    def _masks_what_it_can(self) -> Self:
+        wants = self.sensitivity == "bucket" and self.type == "number"
+        if wants != (self.buckets is not None):
+            raise ValueError(
+                "buckets are for a number whose sensitivity is bucket: give both or neither"
+            )
+        if self.buckets and list(self.buckets) != sorted(set(self.buckets)):
+            raise ValueError(f"buckets must rise without repeats, got {list(self.buckets)}")
+        if self.sensitivity == "bucket" and self.type == "category" and not self.categories:
+            raise ValueError(
+                "a category whose sensitivity is bucket needs categories: they alone are kept"
+            )
+        if self.sensitivity == "bucket" and self.type == "boolean":
+            raise ValueError("a boolean has no buckets: its sensitivity is raw, hash or drop")
+        return self
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -130,6 +162,10 @@ class ModelCard(Contract):
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     """Score from which a binary model says yes."""
     features: Annotated[dict[ShortText, FeatureSpec], Field(min_length=1, max_length=MAX_FEATURES)]
+    entity_sensitivity: IdSensitivity = "raw"
+    """What is kept of `entity_id`: all of it, its keyed hash, or nothing."""
+    hash_key_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
+    """Names the key of the hashes, written at registration: no worker hashes with another one."""
     label_horizon_hours: Annotated[float, Field(gt=0)] | None = None
     """A label later than this after its prediction is counted and not waited for."""
     baseline: Baseline | None = None
@@ -142,6 +178,13 @@ class ModelCard(Contract):
     profile_hash: Sha256 | None = None
     """Content address of the reference profile; absent: the version is stored but not tested."""
 
+    @property
+    def sensitive(self) -> bool:
+        """Whether anything of the version's events must not be kept as it came."""
+        return self.entity_sensitivity != "raw" or any(
+            spec.sensitivity != "raw" for spec in self.features.values()
+        )
+
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         for name in OUTPUT_NAMES:
@@ -153,5 +196,11 @@ class ModelCard(Contract):
             if detector.feature not in self.features and detector.feature not in OUTPUT_NAMES:
                 raise ValueError(
                     f"detector {detector.name} names an unknown feature {detector.feature!r}"
+                )
+            watched = self.features.get(detector.feature)
+            if watched is not None and watched.column is None:
+                raise ValueError(
+                    f"detector {detector.name} names {detector.feature!r}, of which nothing is "
+                    "kept (sensitivity: drop)"
                 )
         return self

@@ -20,6 +20,7 @@ The rules, first match wins:
 `missing` is the caller's to see: nullable allows null, not absence.
 """
 
+import hashlib
 import math
 from typing import Final
 
@@ -29,9 +30,16 @@ from schemas.rejection import ValueFault
 MAX_STRING_CHARS: Final = 512
 """Longest string of a feature, unless the monitor's settings say otherwise."""
 
-USABLE_FAULTS: Final[frozenset[ValueFault]] = frozenset({"out_of_range", "unseen_category"})
+USABLE_FAULTS: Final[frozenset[ValueFault]] = frozenset(
+    {"out_of_range", "unseen_category", "known_later", "from_future"}
+)
 """Faults that leave a value which can still be compared with the reference."""
 
+ENTITY_FIELD: Final = "entity_id"
+"""Under this name ids of persons are hashed, whatever the model: one person, one hash."""
+
+_HASH_BYTES: Final = 16
+_KEY_ID_BYTES: Final = 8
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
 
@@ -93,6 +101,41 @@ def class_text(value: bool | int | float | str) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
     return str(int(value)) if _INT64_MIN <= value <= _INT64_MAX else repr(as_float(value))
+
+
+class HashKey:
+    """Keyed hashes of values that must not be kept in clear (BLAKE2b, 32 hex digits).
+
+    The name of the feature goes in: equal values of two features have different hashes. Numbers are
+    hashed as their text, so that 1, 1.0 and "1" are one value.
+
+    >>> key = HashKey("a long random text")
+    >>> key.text("plan", "gold") == key.text("plan", "gold") != key.text("plan", "silver")
+    True
+    >>> key.text("zip", 10115) == key.text("zip", "10115") != key.text("area", "10115")
+    True
+    >>> key
+    HashKey(id=e425848629c75ca2)
+    """
+
+    __slots__ = ("_key", "id")
+
+    def __init__(self, secret: str) -> None:
+        size = hashlib.blake2b.MAX_KEY_SIZE
+        self._key = hashlib.blake2b(secret.encode(), digest_size=size).digest()
+        self.id = self._digest("plumbline", "key id", _KEY_ID_BYTES)
+        """Tells two keys apart and says nothing of either."""
+
+    def text(self, name: str, value: bool | int | float | str) -> str:
+        """The hash of one value of the feature `name`."""
+        return self._digest(name, class_text(value), _HASH_BYTES)
+
+    def _digest(self, name: str, text: str, size: int) -> str:
+        content = f"{len(name)}:{name}{text}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(content, key=self._key, digest_size=size).hexdigest()
+
+    def __repr__(self) -> str:
+        return f"HashKey(id={self.id})"
 
 
 def _is_hidden_null(spec: FeatureSpec, value: object) -> bool:

@@ -36,7 +36,7 @@ def rejection(rejected: RejectedRecord) -> Rejection:
             for reason, field, message in rejected.reasons[:MAX_REASONS]
         ),
         original=base64.b64encode(rejected.original[:MAX_ORIGINAL_BYTES]),
-        original_size_bytes=len(rejected.original),
+        original_size_bytes=rejected.size_bytes,
         truncated=len(rejected.original) > MAX_ORIGINAL_BYTES,
     )
 

@@ -156,6 +156,11 @@ class Connection:
                 password=self._password,
                 secure=settings.secure,
                 ca_cert=str(settings.ca_cert) if settings.ca_cert else None,
+                client_cert=str(settings.client_cert) if settings.client_cert else None,
+                client_cert_key=str(settings.client_key) if settings.client_key else None,
+                # With a password too, the certificate only opens the connection.
+                tls_mode="strict" if settings.client_cert and self._password else None,
+                verify=settings.verify,
                 compress="lz4",
                 connect_timeout=CONNECT_TIMEOUT_S,
                 send_receive_timeout=ANSWER_TIMEOUT_S,

@@ -83,7 +83,7 @@ def rejection_rows(records: Sequence[RejectedRecord]) -> Any:
             "original": pa.array(
                 [record.original[:MAX_ORIGINAL_BYTES] for record in records], pa.binary()
             ),
-            "original_size_bytes": pa.array([len(record.original) for record in records], "uint64"),
+            "original_size_bytes": pa.array([record.size_bytes for record in records], "uint64"),
         }
     )
 

@@ -11,8 +11,9 @@ every other value one by one there.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final
@@ -20,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from monitor.events import Fault, Float64, Int64
+from monitor.validation.sensitivity import CardMasks, Mask
 from monitor.validation.values import (
     MISSING,
     Coded,
@@ -32,7 +34,7 @@ from monitor.validation.values import (
     storable,
 )
 from schemas.model import FeatureSpec, ModelCard
-from schemas.values import MAX_STRING_CHARS, class_text, value_fault
+from schemas.values import MAX_STRING_CHARS, HashKey, class_text, value_fault
 
 MAX_EXTRAS: Final = 64
 """Extra features of one event that are named; the rest are counted in one fault named `*`."""
@@ -58,13 +60,16 @@ class Columns:
     numbers: dict[str, Float64]
     categories: dict[str, list[str | None]]
     faults: tuple[Fault, ...]
+    redacted: Mapping[str, int] = field(default_factory=dict)
+    """Sensitivity class to how many values it masked; `unknown`: features that no card names."""
 
 
 def column_layout(card: ModelCard) -> ColumnLayout:
     """Which columns a model version has.
 
     Numbers: number features, booleans as 0/1, `score` (binary), `prediction` (regression).
-    Categories: category features, `prediction` (binary and multi-class).
+    Categories: category features, hashed ones, `prediction` (binary and multi-class). A dropped
+    feature has no column.
 
     >>> card = ModelCard(model="m", model_version="1", task="binary", features={
     ...     "age": FeatureSpec(type="number"), "plan": FeatureSpec(type="category")})
@@ -72,8 +77,8 @@ def column_layout(card: ModelCard) -> ColumnLayout:
     ColumnLayout(numbers=('age', 'score'), categories=('plan', 'prediction'))
     """
     specs = card.features.items()
-    numbers = [name for name, spec in specs if spec.type != "category"]
-    categories = [name for name, spec in specs if spec.type == "category"]
+    numbers = [name for name, spec in specs if spec.column == "number"]
+    categories = [name for name, spec in specs if spec.column == "category"]
     if card.task == "binary":
         numbers.append("score")
     (numbers if card.task == "regression" else categories).append("prediction")
@@ -84,7 +89,8 @@ class ColumnReader:
     """Reads events, or the columns of a file, into the columns of one model version.
 
     An integer too large for float64 is replaced by an infinity in the event itself, so that
-    nothing behind this step can trip over it.
+    nothing behind this step can trip over it. So is every sensitive value, by what is kept of it.
+    Raises ConfigError where the card hashes and `key` is absent or another one.
 
     >>> card = ModelCard(model="m", model_version="1", task="regression", features={
     ...     "age": FeatureSpec(type="number", max=120), "plan": FeatureSpec(type="category")})
@@ -97,12 +103,20 @@ class ColumnReader:
     [(1, 'age', 'out_of_range', 130.0), (1, 'plan', 'null', None)]
     """
 
-    def __init__(self, card: ModelCard, *, string_chars: int = MAX_STRING_CHARS) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        *,
+        string_chars: int = MAX_STRING_CHARS,
+        key: HashKey | None = None,
+    ) -> None:
         self.layout = column_layout(card)
         self._task = card.task
         self._string_chars = string_chars
-        self._specs = tuple(card.features.items())
-        self._known = frozenset(card.features)
+        self._specs = tuple((n, spec) for n, spec in card.features.items() if spec.column)
+        self._known = frozenset(name for name, _ in self._specs)
+        self._masks = CardMasks.of([card], key)
+        self._sensitive = card.sensitive
         self._classes = FeatureSpec(type="category", categories=card.classes)
         answer = _REGRESSION if card.task == "regression" else self._classes
         self._outputs: tuple[tuple[str, FeatureSpec], ...] = (("prediction", answer),)
@@ -112,7 +126,10 @@ class ColumnReader:
     def read(self, events: Sequence[dict[str, Any]]) -> Columns:
         """The columns of `events`."""
         features: list[dict[str, Any]] = [event["features"] for event in events]
-        reading = _Reading(self._string_chars)
+        reading = _Reading(self._string_chars, self._masks.masks)
+        if self._sensitive:
+            reading.redacted["drop"] += self._masks.drop(features)
+            reading.redacted["entity_id"] += sum(map(self._masks.mask_entity, events))
         for name, spec in self._specs:
             raw = list(map(dict.get, features, repeat(name), repeat(MISSING)))
             reading.add(name, spec, raw, features)
@@ -128,7 +145,7 @@ class ColumnReader:
             for row in [row for row, event in enumerate(events) if group in event]:
                 for name, value in (events[row][group] or {}).items():
                     reading.check_number(row, f"{group}.{name}", value)
-        self._name_extras(features, missing, reading.faults)
+        self._name_extras(features, missing, reading)
         return reading.columns()
 
     def read_table(
@@ -138,7 +155,7 @@ class ColumnReader:
 
         An output that the file does not have has no value and no fault.
         """
-        reading = _Reading(self._string_chars)
+        reading = _Reading(self._string_chars, self._masks.masks)
         for name, spec in self._specs:
             reading.add(name, spec, table.get(name, [MISSING] * n))
         for name, spec in self._outputs:
@@ -168,13 +185,18 @@ class ColumnReader:
         return [classes[value] for value in values]
 
     def _name_extras(
-        self, features: list[dict[str, Any]], missing: Int64, faults: list[Fault]
+        self, features: list[dict[str, Any]], missing: Int64, reading: "_Reading"
     ) -> None:
+        faults = reading.faults
         expected = len(self._known) - missing
         sizes = np.fromiter(map(len, features), dtype=np.int64, count=len(features))
         for row in np.flatnonzero(sizes > expected).tolist():
             values = features[row]
             extras = [name for name in values if name not in self._known]
+            if self._sensitive:  # nobody has said what may be kept of them
+                for name in extras:
+                    values[name] = None
+                reading.redacted["unknown"] += len(extras)
             for name in extras:
                 storable(values, name)
             for name in extras[:MAX_EXTRAS]:
@@ -187,8 +209,10 @@ class ColumnReader:
 class _Reading:
     """Columns as they are read one after the other, and their faults."""
 
-    def __init__(self, string_chars: int) -> None:
+    def __init__(self, string_chars: int, masks: Mapping[str, Mask]) -> None:
         self._string_chars = string_chars
+        self._masks = masks
+        self.redacted: Counter[str] = Counter()
         self.numbers: dict[str, Float64] = {}
         self.categories: dict[str, list[str | None]] = {}
         self.faults: list[Fault] = []
@@ -197,12 +221,48 @@ class _Reading:
         self, name: str, spec: FeatureSpec, raw: RawValues, sources: Sequence[dict[str, Any]] = ()
     ) -> None:
         """Read one column."""
+        mask = self._masks.get(name)
+        if mask is not None:
+            self._add_masked(mask, raw, sources)
+            return
         column = RawColumn(name, spec, self._string_chars, raw, sources)
         if spec.type == "category":
             self.categories[name] = read_categories(column)
         else:
             self.numbers[name] = read_numbers(column)
         self.faults += column.faults
+
+    def _add_masked(self, mask: Mask, raw: RawValues, sources: Sequence[dict[str, Any]]) -> None:
+        """Read one column by its raw values, and keep the masked ones alone."""
+        name, spec = mask.name, mask.judged
+        column = RawColumn(name, spec, self._string_chars, raw, sources)
+        usable: list[bool]
+        numbers = np.empty(0)
+        if spec.type == "category":
+            usable = [text is not None for text in read_categories(column)]
+        else:
+            numbers = read_numbers(column)
+            usable = (~np.isnan(numbers)).tolist()
+        if isinstance(raw, Coded):
+            kept = Coded(mask.all_kept(raw.distinct), raw.codes).to_list()
+        else:
+            kept = mask.all_kept(raw if isinstance(raw, list) else raw.to_list())
+        for source, value in zip(sources, kept, strict=bool(sources)):
+            if value is not MISSING:
+                source[name] = value
+        if mask.spec.column == "category":
+            self.categories[name] = [
+                value if ok else None for value, ok in zip(kept, usable, strict=True)
+            ]
+        else:
+            self.numbers[name] = mask.edges(numbers)
+        self.faults += [
+            replace(fault, value=shown_value(kept[fault.row], self._string_chars))
+            for fault in column.faults
+        ]
+        self.redacted[mask.spec.sensitivity] += sum(
+            value is not None and value is not MISSING for value in kept
+        )
 
     def check_number(self, row: int, path: str, value: float) -> None:
         """A number that is only stored has a fault where it is not finite."""
@@ -212,7 +272,7 @@ class _Reading:
 
     def columns(self) -> Columns:
         """What was read."""
-        return Columns(self.numbers, self.categories, tuple(self.faults))
+        return Columns(self.numbers, self.categories, tuple(self.faults), +self.redacted)
 
 
 def _class_value(value: Any) -> Any:

@@ -109,18 +109,26 @@ def decode(records: Iterable[Record], kind: EventKind, *, record_bytes: int) -> 
     return Decoded(taken, events, moments, refused)
 
 
-def readable_model(record: Record, *, record_bytes: int) -> str | None:
-    """The model that a refused record is about, as far as it can be read: body first, then key."""
-    named: list[object] = []
+def readable_body(record: Record, *, record_bytes: int) -> dict[str, Any] | None:
+    """The JSON object that a refused record holds, if it holds one."""
     value = record.value
-    if value and len(value) <= record_bytes:
-        try:
-            body = from_json(value)
-        except ValueError:
-            body = None
-        if isinstance(body, dict):
-            data = body.get("data")
-            named = [body.get("model"), data.get("model") if isinstance(data, dict) else None]
+    if not value or len(value) > record_bytes:
+        return None
+    try:
+        body = from_json(value)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def readable_model(
+    record: Record, *, record_bytes: int, body: dict[str, Any] | None = None
+) -> str | None:
+    """The model that a refused record is about, as far as it can be read: body first, then key."""
+    if body is None:
+        body = readable_body(record, record_bytes=record_bytes) or {}
+    data = body.get("data")
+    named = [body.get("model"), data.get("model") if isinstance(data, dict) else None]
     if record.key is not None:
         named.append(record.key.decode(errors="replace"))
     for name in named:

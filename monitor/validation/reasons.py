@@ -80,12 +80,23 @@ def _reason_of(problem: Any) -> Reason:
         message = "must be an RFC 3339 time of 1970 to 2199 with its offset: 2013-03-01T05:00:00Z"
     text = f"{field}: {message}"
     if top in _SHOWN_FIELDS and len(location) == 1:
-        text += f", got {str(problem['input'])[:_SHOWN_CHARS]!r}"
+        text += f", got {_shown(problem['input'])}"
     if top == "schema_version":
         return reason("schema_version", field, text)
     if kind == "too_long" and field in ("features", "offline_features"):
         return reason("too_many_features", field, f"{field}: at most {MAX_FEATURES} are taken")
     return reason("wrong_type" if kind.endswith("_type") else "bad_value", field, text)
+
+
+def _shown(value: object) -> str:
+    """A scalar, cut; of anything else its type, for it may hold features.
+
+    >>> _shown("0.5x"), _shown({"age": 40})
+    ("'0.5x'", 'dict')
+    """
+    if isinstance(value, str | int | float) or value is None:
+        return repr(str(value)[:_SHOWN_CHARS])
+    return type(value).__name__
 
 
 def _whole_record(kind: str, message: str) -> Reason:

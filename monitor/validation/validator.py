@@ -5,13 +5,14 @@ In: a micro-batch of records of the predictions and labels topics, and the model
 anything a record holds, memory that outlives the batch, the wall clock.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
+from monitor.clock import US_PER_SECOND
 from monitor.config import LimitSettings
 from monitor.errors import ConfigError
 from monitor.events import (
@@ -29,14 +30,18 @@ from monitor.validation.decoding import (
     Decoded,
     EventKind,
     decode,
+    readable_body,
     readable_model,
 )
 from monitor.validation.moments import LATEST_US
 from monitor.validation.reasons import Reasons
+from monitor.validation.sensitivity import CardMasks, masked_original, withheld_original
 from monitor.validation.signals import event_signals
+from monitor.validation.timing import feature_time_faults, future_faults
 from monitor.validation.values import make_storable
 from schemas.contract import SENT_AT_HEADER
 from schemas.model import ModelCard
+from schemas.values import HashKey
 
 _US_PER_MS: Final = 1_000
 _SENT_AT_DIGITS: Final = len(str(LATEST_US))
@@ -45,15 +50,47 @@ _SENT_AT_DIGITS: Final = len(str(LATEST_US))
 class Validator:
     """Turns records into columns, by the model cards it was given."""
 
-    def __init__(self, limits: LimitSettings, prediction_topic: str, label_topic: str) -> None:
+    def __init__(
+        self,
+        limits: LimitSettings,
+        prediction_topic: str,
+        label_topic: str,
+        key: HashKey | None = None,
+    ) -> None:
         self._limits = limits
+        self._tolerance_us = round(limits.future_tolerance_s * US_PER_SECOND)
+        self._key = key
         self._kinds: dict[str, EventKind] = {prediction_topic: PREDICTION, label_topic: LABEL}
         self._readers: dict[tuple[str, str], ColumnReader] = {}
+        self._cards: dict[str, dict[str, ModelCard]] = {}
+        self._masks: dict[str, CardMasks] = {}
+        """Of the models that have a sensitive feature."""
+        self._redacted: Counter[str] = Counter()
+        """Of the batch in hand."""
+
+    def takes(self, card: ModelCard) -> bool:
+        """Whether the card is within `limits.models`: a change of a known version always is."""
+        known = (card.model, card.model_version) in self._readers
+        return known or len(self._readers) < self._limits.models
 
     def set_card(self, card: ModelCard) -> None:
-        """Take the card of a model version; a later card of the same version replaces it."""
-        reader = ColumnReader(card, string_chars=self._limits.string_chars)
+        """Take the card of a model version; a later card of the same version replaces it.
+
+        A card beyond `limits.models` is not taken: the events of its version are stored, not
+        tested. Raises ConfigError where the card hashes and the key is absent or another one.
+        """
+        if not self.takes(card):
+            return
+        reader = ColumnReader(card, string_chars=self._limits.string_chars, key=self._key)
         self._readers[card.model, card.model_version] = reader
+        cards = self._cards.setdefault(card.model, {})
+        cards.pop(card.model_version, None)  # the latest stands last
+        cards[card.model_version] = card
+        masks = CardMasks.of(list(cards.values()), self._key)
+        if masks.sensitive:
+            self._masks[card.model] = masks
+        else:
+            self._masks.pop(card.model, None)
 
     def validate(self, records: Sequence[Record]) -> Validated:
         """Every record in exactly one of predictions, labels and rejected.
@@ -68,6 +105,7 @@ class Validator:
         predictions: list[PredictionColumns] = []
         labels: list[LabelColumns] = []
         rejected: list[RejectedRecord] = []
+        self._redacted = Counter()
         for topic, its_records in by_topic.items():
             if topic not in self._kinds:
                 raise ConfigError(f"topic {topic!r} is none of {sorted(self._kinds)}")
@@ -77,8 +115,8 @@ class Validator:
             if kind is PREDICTION:
                 predictions += self._predictions(topic, decoded)
             else:
-                labels += _labels(topic, decoded)
-        return Validated(tuple(predictions), tuple(labels), tuple(rejected))
+                labels += self._labels(topic, decoded)
+        return Validated(tuple(predictions), tuple(labels), tuple(rejected), +self._redacted)
 
     def _predictions(self, topic: str, decoded: Decoded) -> Iterator[PredictionColumns]:
         log = _LogColumns.of(decoded)
@@ -89,11 +127,16 @@ class Validator:
             events = [decoded.events[row] for row in rows]
             reader = self._readers.get((model, version))
             if reader is None:
+                self._mask(model, events, "features")
                 for event in events:
                     make_storable(event)
                 columns = Columns({}, {}, ())
             else:
                 columns = reader.read(events)
+                self._redacted.update(columns.redacted)
+            occurred, sent = decoded.moments_us[rows], log.sent_us[rows]
+            known = reader.known if reader is not None else frozenset[str]()
+            late, age_s = feature_time_faults(events, occurred, known)
             yield PredictionColumns(
                 model=model,
                 model_version=version,
@@ -102,16 +145,59 @@ class Validator:
                 partition=partition,
                 offsets=log.offsets[rows],
                 appended_us=log.appended_us[rows],
-                occurred_us=decoded.moments_us[rows],
-                sent_us=log.sent_us[rows],
+                occurred_us=occurred,
+                sent_us=sent,
                 event_ids=[event["event_id"] for event in events],
                 numbers=columns.numbers,
                 categories=columns.categories,
-                faults=columns.faults,
+                faults=(*columns.faults, *future_faults(occurred, sent, self._tolerance_us), *late),
                 events=events,
                 repeated=np.zeros(len(events), dtype=np.bool_),
-                signals=event_signals(events, log.sent_us[rows] - decoded.moments_us[rows]),
+                signals=event_signals(events, sent - occurred, age_s),
             )
+
+    def _labels(self, topic: str, decoded: Decoded) -> Iterator[LabelColumns]:
+        log = _LogColumns.of(decoded)
+        groups: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+        for row, event in enumerate(decoded.events):
+            make_storable(event)
+            groups[log.partitions[row], event["model"]].append(row)
+        for (partition, model), rows in groups.items():
+            events = [decoded.events[row] for row in rows]
+            self._mask(model, events, "offline_features")
+            yield LabelColumns(
+                model=model,
+                topic=topic,
+                partition=partition,
+                offsets=log.offsets[rows],
+                appended_us=log.appended_us[rows],
+                observed_us=decoded.moments_us[rows],
+                events=events,
+            )
+
+    def _mask(self, model: str, events: list[dict[str, Any]], group: str) -> None:
+        """Mask what no card of its own describes by the strictest of the model's cards."""
+        masks = self._masks.get(model)
+        if masks is None:
+            return
+        for event in events:
+            masks.mask_features(event.get(group) or {}, self._redacted)
+            self._redacted["entity_id"] += masks.mask_entity(event)
+
+    def _original(self, record: Record) -> bytes:
+        """The bytes of a refused record, as far as they may be kept."""
+        value = record.value or b""
+        if not value or not self._masks:
+            return value
+        body = readable_body(record, record_bytes=self._limits.record_bytes)
+        model = readable_model(record, record_bytes=self._limits.record_bytes, body=body or {})
+        if body is not None and model in self._cards:
+            if model not in self._masks:
+                return value
+            self._redacted["original"] += 1
+            return masked_original(body, self._masks[model])
+        self._redacted["original"] += 1
+        return withheld_original(value, self._key)
 
     def _rejected(self, record: Record, reasons: Reasons) -> RejectedRecord:
         return RejectedRecord(
@@ -121,25 +207,8 @@ class Validator:
             appended_us=min(max(record.timestamp * _US_PER_MS, 0), LATEST_US),
             model=readable_model(record, record_bytes=self._limits.record_bytes),
             reasons=reasons,
-            original=record.value or b"",
-        )
-
-
-def _labels(topic: str, decoded: Decoded) -> Iterator[LabelColumns]:
-    log = _LogColumns.of(decoded)
-    groups: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
-    for row, event in enumerate(decoded.events):
-        make_storable(event)
-        groups[log.partitions[row], event["model"]].append(row)
-    for (partition, model), rows in groups.items():
-        yield LabelColumns(
-            model=model,
-            topic=topic,
-            partition=partition,
-            offsets=log.offsets[rows],
-            appended_us=log.appended_us[rows],
-            observed_us=decoded.moments_us[rows],
-            events=[decoded.events[row] for row in rows],
+            original=self._original(record),
+            original_size_bytes=len(record.value or b""),
         )
 
 
