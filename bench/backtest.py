@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from bench.machine import machine_line, versions_line
 from monitor.backtest.rows import row_batches
-from monitor.backtest.run import TOPICS, Watch, as_profile, row_validator
+from monitor.backtest.run import Watch, as_profile, row_validator
+from monitor.backtest.wiring import TOPICS
 from monitor.profiling.dataset import frame_dataset, read_dataset
 from schemas import FeatureSpec, ModelCard
 

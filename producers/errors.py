@@ -3,6 +3,7 @@
     ProducerError               everything below
     ├── DemoDataMissingError    the flight data of the demo is not installed
     ├── InputFileError          a file to replay is not what its mapping says: file, row, column
+    ├── FaultError              a fault has nothing to break in these events, or is unknown
     └── DeliveryError           the broker could not be reached while replaying
 
 `PredictionLogger` raises none of them: it counts.
@@ -23,3 +24,7 @@ class InputFileError(ProducerError):
 
 class DeliveryError(ProducerError):
     """The broker could not be reached, or a topic does not exist."""
+
+
+class FaultError(ProducerError):
+    """A fault of a drill is unknown, or the traffic has nothing that it could break."""

@@ -4,33 +4,22 @@ In: events and a reference as files or data frames, and the model card. Out: a `
 Never: a broker, a server, a step of its own; only the source, the store and the publisher differ.
 """
 
-from typing import Final
-
 import pandas as pd
 
 from monitor.backtest.labels import LabelCoverage, label_coverage
 from monitor.backtest.result import BacktestResult
 from monitor.backtest.rows import PARTITION, RowBatch, RowValidator, check_rows, row_batches
 from monitor.backtest.store import ReportStore
-from monitor.broker import Membership
+from monitor.backtest.wiring import LIMITS, MEMBERSHIP, TOPICS, new_pipeline
 from monitor.clock import Clock, SystemClock
-from monitor.config import LimitSettings, TopicSettings, WorkerSettings
-from monitor.judging.judge import Judge
-from monitor.pipeline import Pipeline
 from monitor.profiling.build import build_profile
 from monitor.profiling.dataset import Dataset, frame_dataset
 from monitor.profiling.files import check_fit
-from monitor.publishing.memory import MemoryPublisher
-from monitor.roster import Encoder, Roster, encode
+from monitor.roster import Encoder, encode
 from monitor.sketches.profile import Profile
 from monitor.telemetry import Telemetry
 from schemas.model import ModelCard
-
-MEMBERSHIP: Final = Membership("backtest", 1, "backtest", None)
-TOPICS: Final = TopicSettings()
-LIMITS: Final = LimitSettings()
-WORKER: Final = WorkerSettings()
-"""The defaults: a backtest has no settings but the card's."""
+from schemas.values import HashKey
 
 
 def run_backtest(
@@ -39,10 +28,12 @@ def run_backtest(
     reference: Profile | Dataset | pd.DataFrame,
     *,
     labels: Dataset | pd.DataFrame | None = None,
+    key: HashKey | None = None,
 ) -> BacktestResult:
     """What the monitor would have said of `events`, in the order of their rows.
 
-    Labels are matched and counted; ConfigError names a column that is missing or wrong.
+    Labels are matched and counted; ConfigError names a column that is missing or wrong. `key` is
+    needed where the card hashes features.
 
     >>> import numpy as np
     >>> from schemas.model import FeatureSpec, Monitoring
@@ -60,7 +51,7 @@ def run_backtest(
     if labels is not None:
         truths = labels if isinstance(labels, Dataset) else frame_dataset(labels, source="labels")
         coverage = label_coverage(dataset, truths)
-    watch = Watch(card, as_profile(reference, card), validator=row_validator())
+    watch = Watch(card, as_profile(reference, card, key), validator=row_validator(key))
     for batch in row_batches(dataset, card, TOPICS.predictions):
         watch.take(batch)
     return watch.result(dataset, coverage)
@@ -89,17 +80,8 @@ class Watch:
         self._profile = profile
         self._store = ReportStore()
         self._store.save_profile(profile.hash, profile.to_bytes())
-        self._roster = Roster(self._store.load_profile, WORKER.duplicate_memory, encoder)
-        self._pipeline = Pipeline(
-            validator=validator,
-            roster=self._roster,
-            judge=Judge(),
-            store=self._store,
-            publisher=MemoryPublisher(),
-            topics=TOPICS,
-            clock=clock,
-            telemetry=self.telemetry,
-            unregistered_limit=LIMITS.unregistered_models,
+        self._pipeline, self._roster = new_pipeline(
+            self._store, validator, clock, self.telemetry, encoder
         )
         self._pipeline.on_card(self.card)
 
@@ -115,9 +97,9 @@ class Watch:
         )
 
 
-def row_validator() -> RowValidator:
+def row_validator(key: HashKey | None = None) -> RowValidator:
     """The validator of rows, with the limits that the stream has by default."""
-    return RowValidator(LIMITS, TOPICS.predictions, TOPICS.labels)
+    return RowValidator(LIMITS, TOPICS.predictions, TOPICS.labels, key)
 
 
 def as_dataset(events: Dataset | pd.DataFrame, card: ModelCard, source: str) -> Dataset:
@@ -127,9 +109,11 @@ def as_dataset(events: Dataset | pd.DataFrame, card: ModelCard, source: str) -> 
     return dataset
 
 
-def as_profile(reference: Profile | Dataset | pd.DataFrame, card: ModelCard) -> Profile:
+def as_profile(
+    reference: Profile | Dataset | pd.DataFrame, card: ModelCard, key: HashKey | None = None
+) -> Profile:
     """The profile of a reference, or that itself."""
     if isinstance(reference, Profile):
         return reference
     dataset = as_dataset(reference, card, "the reference")
-    return build_profile(dataset, card)[0]
+    return build_profile(dataset, card, key=key)[0]

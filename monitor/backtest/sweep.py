@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from monitor.backtest.result import BacktestResult
 from monitor.backtest.rows import row_batches
-from monitor.backtest.run import TOPICS, Watch, as_dataset, as_profile, row_validator
+from monitor.backtest.run import Watch, as_dataset, as_profile, row_validator
+from monitor.backtest.wiring import TOPICS
 from monitor.errors import ConfigError
 from monitor.events import PredictionColumns
 from monitor.profiling.build import recalibrated
@@ -22,6 +23,7 @@ from monitor.profiling.dataset import Dataset
 from monitor.roster import Encoded, encode
 from monitor.sketches.profile import Profile
 from schemas.model import ModelCard, Monitoring
+from schemas.values import HashKey
 
 SETTINGS: Final[Mapping[str, str]] = {
     "budget": "false_alarms_per_30_days",
@@ -81,16 +83,17 @@ def run_sweep(
     card: ModelCard,
     reference: Dataset | pd.DataFrame,
     profile: Profile | None = None,
+    key: HashKey | None = None,
 ) -> list[BacktestResult]:
     """One result for each value of the sweep, in their order; `profile` is the reference's."""
     dataset = as_dataset(events, card, "the events")
     rows = as_dataset(reference, card, "the reference")
-    base = profile or as_profile(rows, card)
-    validator, encoder = row_validator(), _EncodedOnce()
+    base = profile or as_profile(rows, card, key)
+    validator, encoder = row_validator(key), _EncodedOnce()
     watches = []
     for value in sweep.values:
         changed = sweep.card(card, value)
-        fitting = recalibrated(base, rows, changed) if sweep.setting == "window" else base
+        fitting = recalibrated(base, rows, changed, key) if sweep.setting == "window" else base
         watches.append(Watch(changed, fitting, validator=validator, encoder=encoder))
     for batch in row_batches(dataset, card, TOPICS.predictions):
         for watch in watches:
