@@ -179,6 +179,12 @@ class ModelCard(Contract):
     """Content address of the reference profile; absent: the version is stored but not tested."""
 
     @property
+    def hashes(self) -> tuple[str, ...]:
+        """What is hashed: features, and `entity_id`."""
+        features = tuple(n for n, spec in self.features.items() if spec.sensitivity == "hash")
+        return (*features, "entity_id") if self.entity_sensitivity == "hash" else features
+
+    @property
     def sensitive(self) -> bool:
         """Whether anything of the version's events must not be kept as it came."""
         return self.entity_sensitivity != "raw" or any(

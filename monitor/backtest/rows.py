@@ -23,9 +23,11 @@ from monitor.profiling.columns import Column
 from monitor.profiling.dataset import NO_TIME_US, Dataset
 from monitor.validation.columns import ColumnReader, Columns
 from monitor.validation.moments import LATEST_US
+from monitor.validation.timing import future_faults
 from monitor.validation.validator import Validator
 from schemas.contract import MAX_ID_CHARS, MAX_NAME_CHARS
 from schemas.model import ModelCard
+from schemas.values import HashKey
 
 BATCH_ROWS: Final = 10_000
 PARTITION: Final = 0
@@ -113,8 +115,14 @@ class RowValidator(Validator):
     The last batch is remembered, so that several pipelines can be given the same one.
     """
 
-    def __init__(self, limits: LimitSettings, prediction_topic: str, label_topic: str) -> None:
-        super().__init__(limits, prediction_topic, label_topic)
+    def __init__(
+        self,
+        limits: LimitSettings,
+        prediction_topic: str,
+        label_topic: str,
+        key: HashKey | None = None,
+    ) -> None:
+        super().__init__(limits, prediction_topic, label_topic, key)
         self._string_chars = limits.string_chars
         self._card_readers: dict[tuple[str, str], ColumnReader] = {}
         self._last: tuple[RowBatch, Validated] | None = None
@@ -122,7 +130,7 @@ class RowValidator(Validator):
     def set_card(self, card: ModelCard) -> None:
         """Take the card of a model version."""
         super().set_card(card)
-        reader = ColumnReader(card, string_chars=self._string_chars)
+        reader = ColumnReader(card, string_chars=self._string_chars, key=self._key)
         self._card_readers[card.model, card.model_version] = reader
 
     def validate(self, records: Sequence[Record]) -> Validated:
@@ -152,6 +160,11 @@ class RowValidator(Validator):
             occurred_us = dataset.occurred_us
             if occurred_us is None:
                 occurred_us = np.full(n, NO_TIME_US, dtype=np.int64)
+            sent_us = dataset.sent_us
+            if sent_us is None:
+                sent_us = occurred_us
+            late, _ = dataset.time_faults(reader.known if reader is not None else frozenset())
+            future = future_faults(occurred_us, sent_us, self._tolerance_us)
             yield PredictionColumns(
                 model=batch.card.model,
                 model_version=version,
@@ -159,13 +172,13 @@ class RowValidator(Validator):
                 topic=batch.topic,
                 partition=PARTITION,
                 offsets=offsets,
-                appended_us=occurred_us,
+                appended_us=sent_us,
                 occurred_us=occurred_us,
-                sent_us=occurred_us,
+                sent_us=sent_us,
                 event_ids=_event_ids(batch, dataset, offsets),
                 numbers=columns.numbers,
                 categories=columns.categories,
-                faults=columns.faults,
+                faults=(*columns.faults, *future, *late),
                 events=RowEvents(batch.dataset, batch.card, offsets),
                 repeated=np.zeros(n, dtype=np.bool_),
                 signals=dataset.signals(),

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from monitor.cli.settings import current_settings
+
 _FILE = click.Path(path_type=Path)
 _NEW_FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -37,7 +39,9 @@ _NEW_FILE = click.Path(path_type=Path, dir_okay=False)
     "window=1000,4000,1000+4000 (sizes joined by + run together). Can be given more than once; "
     "each sweep changes its setting alone.",
 )
+@click.pass_context
 def backtest_command(
+    ctx: click.Context,
     events_file: Path,
     reference: Path,
     card_file: Path,
@@ -65,13 +69,14 @@ def backtest_command(
     compared = read_dataset(reference, card)
     events = read_dataset(events_file, card)
     labels = None if labels_file is None else read_dataset(labels_file)
-    profile = as_profile(compared, card)
-    result = run_backtest(events, card, profile, labels=labels)
+    key = current_settings(ctx).sensitivity.key() if card.sensitive else None
+    profile = as_profile(compared, card, key)
+    result = run_backtest(events, card, profile, labels=labels, key=key)
     screen = console()
     for part in result_parts(result):
         screen.print(part)
     for sweep in asked:
-        screen.print(sweep_table(sweep, run_sweep(sweep, events, card, compared, profile)))
+        screen.print(sweep_table(sweep, run_sweep(sweep, events, card, compared, profile, key)))
     if json_file is not None:
         _write(json_file, _json(result.to_json()))
     if html_file is not None:

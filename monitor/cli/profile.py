@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from monitor.cli.settings import current_settings
+
 if TYPE_CHECKING:
     from monitor.profiling.audit import Audit
     from monitor.sketches.profile import Profile
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
     help="File or folder for the profile. Default: next to the card.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
-def profile_command(reference: Path, card_file: Path, out: Path | None, as_json: bool) -> None:
+@click.pass_context
+def profile_command(
+    ctx: click.Context, reference: Path, card_file: Path, out: Path | None, as_json: bool
+) -> None:
     """Audit REFERENCE (CSV, Parquet or NDJSON) and build its profile.
 
     Prints what is odd about the data, what a window of each size is worth in independent events,
@@ -39,7 +44,8 @@ def profile_command(reference: Path, card_file: Path, out: Path | None, as_json:
     from monitor.profiling.files import profile_file, save_files
 
     card = load_card(card_file)
-    profile, audit = build_profile(read_dataset(reference, card), card)
+    key = current_settings(ctx).sensitivity.key() if card.sensitive else None
+    profile, audit = build_profile(read_dataset(reference, card), card, key=key)
     file = profile_file(card_file, out)
     save_files(file, profile, audit)
     if as_json:

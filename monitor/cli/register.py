@@ -10,6 +10,7 @@ from monitor.cli.settings import current_settings
 if TYPE_CHECKING:
     from monitor.sketches.profile import Profile
     from schemas.model import ModelCard
+    from schemas.values import HashKey
 
 
 @click.command("register")
@@ -41,12 +42,15 @@ def register_command(
     from monitor.profiling.files import check_fit, profile_file
     from monitor.publishing.card import publish_card
     from monitor.storage.clickhouse import ClickHouseStore
+    from monitor.validation.sensitivity import CardMasks
 
     if profile_path is not None and reference is not None:
         raise click.UsageError("--profile and --reference exclude each other: give one of them")
     settings = current_settings(ctx)
     card = load_card(card_file)
-    profile, audit = _profile(card, profile_file(card_file, profile_path), reference)
+    key = settings.sensitivity.key()
+    CardMasks.of([card], key)  # refuses a card whose hashes no worker could make
+    profile, audit = _profile(card, profile_file(card_file, profile_path), reference, key)
     check_fit(profile, card)
     registered_at = card.registered_at or to_datetime(SystemClock().now_us())
     card = card.model_copy(
@@ -54,6 +58,7 @@ def register_command(
             "profile_hash": profile.hash,
             "dataset_fingerprint": profile.dataset_fingerprint,
             "registered_at": registered_at,
+            "hash_key_id": key.id if key is not None and card.hashes else None,
         }
     )
     ensure_topics(settings)
@@ -75,7 +80,9 @@ def register_command(
         click.echo(f"owner    {card.owner.team}, {card.owner.contact}")
 
 
-def _profile(card: "ModelCard", file: Path, reference: Path | None) -> "tuple[Profile, str]":
+def _profile(
+    card: "ModelCard", file: Path, reference: Path | None, key: "HashKey | None"
+) -> "tuple[Profile, str]":
     """The profile and its audit (JSON), from its file or built now."""
     if reference is None:
         from monitor.profiling.files import load_files
@@ -84,7 +91,7 @@ def _profile(card: "ModelCard", file: Path, reference: Path | None) -> "tuple[Pr
     from monitor.profiling.build import build_profile
     from monitor.profiling.dataset import read_dataset
 
-    profile, audit = build_profile(read_dataset(reference, card), card)
+    profile, audit = build_profile(read_dataset(reference, card), card, key=key)
     for remark in audit.remarks:
         click.echo(f"{remark.weight:<8} {remark.column} {remark.text}")
     return profile, audit.to_json()

@@ -32,6 +32,7 @@ LEAK_MIN_POWER: Final = 0.75
 IDENTIFIER_ROWS: Final = 100
 """Text that differs in every one of more rows than this is an identifier."""
 SHOWN_VALUE_CHARS: Final = 40
+NOT_KEPT: Final = "(not kept)"
 
 _UNTOLD_FAULTS: Final = ("null", "hidden_null")
 """Fault reasons that the counts of nulls tell already."""
@@ -63,7 +64,7 @@ class ColumnAudit:
     suspected_nulls: tuple[SuspectedNull, ...]
     unique: int
     top_value: str
-    """The most frequent value, shortened."""
+    """The most frequent value, shortened; `(not kept)` of what the card calls sensitive."""
     top_share: float
     """Its share of the rows that have a value."""
     faults: tuple[FaultCount, ...]
@@ -150,6 +151,9 @@ def _audit_column(
         counts.items(), key=lambda item: (item[1], str(item[0])), default=("", 0)
     )
     judged = role in ("feature", "output") and label is not None
+    raw = spec is not None and spec.sensitivity == "raw"
+    # Of a column that a sensitive model's card does not name, nobody has said that it may be shown.
+    shown = raw or not card.sensitive or role in ("output", "label", "time")
     return ColumnAudit(
         name=column.name,
         role=role,
@@ -157,9 +161,9 @@ def _audit_column(
         n_rows=len(column),
         nulls=column.null_count(),
         hidden_nulls=sum(fault.rows for fault in faults if fault.reason == "hidden_null"),
-        suspected_nulls=_suspicions(counts, spec) if role == "feature" else (),
+        suspected_nulls=_suspicions(counts, spec) if role == "feature" and shown else (),
         unique=len(counts),
-        top_value=str(top_value)[:SHOWN_VALUE_CHARS],
+        top_value=str(top_value)[:SHOWN_VALUE_CHARS] if shown else NOT_KEPT,
         top_share=top_count / present if present else 0.0,
         faults=faults,
         label_power=predictive_power(column, label, seed=seed) if judged and label else None,

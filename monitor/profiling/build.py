@@ -27,6 +27,7 @@ from monitor.sketches.profile import HOURS_PER_WEEK, Profile, Reference
 from monitor.sketches.seasonal import SeasonalReference, seasonal_reference
 from monitor.validation.columns import ColumnReader, Columns, column_layout
 from schemas.model import ModelCard
+from schemas.values import HashKey
 
 SEED: Final = 20_130_201
 """Seed of every draw: the sample of a long column, the folds of the leak check."""
@@ -41,10 +42,15 @@ _EPOCH_HOUR_OF_WEEK: Final = 3 * 24
 """1970 began on a Thursday; the week of `hourly_counts` begins on Monday."""
 
 
-def build_profile(dataset: Dataset, card: ModelCard, *, seed: int = SEED) -> tuple[Profile, Audit]:
-    """Build the profile of `card`'s version from its reference data set."""
+def build_profile(
+    dataset: Dataset, card: ModelCard, *, seed: int = SEED, key: HashKey | None = None
+) -> tuple[Profile, Audit]:
+    """Build the profile of `card`'s version from its reference data set.
+
+    `key` must be the workers' where the card hashes features: the profile holds the hashes.
+    """
     order = dataset.time_order()
-    columns = read_as_stream(dataset.in_time_order(), card)
+    columns = read_as_stream(dataset.in_time_order(), card, key)
     faults = _faults_of_file(columns.faults, dataset, order)
     audit = audit_dataset(dataset, card, faults, seed=seed)
     times = dataset.occurred_us
@@ -75,9 +81,11 @@ def build_profile(dataset: Dataset, card: ModelCard, *, seed: int = SEED) -> tup
     return _with_checks(profile, dataset, columns, codes, card), audit
 
 
-def recalibrated(profile: Profile, dataset: Dataset, card: ModelCard) -> Profile:
+def recalibrated(
+    profile: Profile, dataset: Dataset, card: ModelCard, key: HashKey | None = None
+) -> Profile:
     """The profile of the same data set for other window sizes and detectors of the card."""
-    columns = read_as_stream(dataset.in_time_order(), card)
+    columns = read_as_stream(dataset.in_time_order(), card, key)
     times = dataset.occurred_us
     ordered_us = None if times is None else times[dataset.time_order()]
     codes = profile.encode(columns.numbers, columns.categories, dataset.n_rows, ordered_us)
@@ -88,9 +96,9 @@ def recalibrated(profile: Profile, dataset: Dataset, card: ModelCard) -> Profile
     return _with_checks(again, dataset, columns, codes, card)
 
 
-def read_as_stream(dataset: Dataset, card: ModelCard) -> Columns:
+def read_as_stream(dataset: Dataset, card: ModelCard, key: HashKey | None = None) -> Columns:
     """The data set's rows through the reader that validates the stream."""
-    reader = ColumnReader(card)
+    reader = ColumnReader(card, key=key)
     parts = []
     faults: list[Fault] = []
     for start in range(0, dataset.n_rows, BATCH_ROWS):

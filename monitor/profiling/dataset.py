@@ -10,7 +10,7 @@ no time order.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,20 +20,34 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.clock import to_datetime
+from monitor.clock import US_PER_SECOND, to_datetime
 from monitor.errors import ConfigError
-from monitor.events import Float64, Int64
+from monitor.events import Bool, Fault, Float64, Int64
 from monitor.profiling.columns import Column, fingerprint
 from monitor.profiling.readers import IDENTIFIERS, frame_columns, read_columns
 from monitor.validation.columns import ColumnReader, Columns
-from monitor.validation.signals import LATENCY, STATUS, STATUS_CODES, no_signals
+from monitor.validation.signals import (
+    AGE,
+    INCOHERENCE,
+    LAG,
+    LATENCY,
+    STATUS,
+    STATUS_CODES,
+    incoherence,
+    no_signals,
+)
+from monitor.validation.timing import column_time_faults
 from monitor.validation.values import Coded, Floats, RawValues
 from schemas.model import ModelCard
+from schemas.values import class_text
 
 SCORE_PREFIX: Final = "score_"
 OUTPUTS: Final = ("prediction", "score")
 LABEL: Final = "label"
 TIME: Final = "occurred_at"
+SENT: Final = "sent_at"
+FEATURE_TIME_PREFIX: Final = "feature_time_"
+"""Before the name of a feature: when its value was known."""
 
 EVENT_COLUMNS: Final = IDENTIFIERS | {
     TIME,
@@ -45,6 +59,7 @@ EVENT_COLUMNS: Final = IDENTIFIERS | {
     "latency_ms",
     "status",
     "trace_id",
+    SENT,
 }
 """Columns that an event or a label has beside its features."""
 
@@ -71,6 +86,29 @@ class Dataset:
         if column is None:
             return None
         return np.asarray(column.values.cast(pa.int64()), dtype=np.int64)
+
+    @property
+    def sent_us(self) -> Int64 | None:
+        """Send times in the file's order: `sent_at`, where that is not told the event time."""
+        occurred_us = self.occurred_us
+        column = self.columns.get(SENT)
+        if column is None or column.kind != "time" or occurred_us is None:
+            return occurred_us
+        return np.where(_told(column), _moments(column), occurred_us)
+
+    def time_faults(self, known: Set[str]) -> tuple[list[Fault], Float64]:
+        """`known_later` by the columns `feature_time_<feature>`, and the age of the oldest."""
+        occurred_us = self.occurred_us
+        times_us = {
+            name.removeprefix(FEATURE_TIME_PREFIX): _moments(column)
+            for name, column in self.columns.items()
+            if name.startswith(FEATURE_TIME_PREFIX)
+            and column.kind == "time"
+            and name.removeprefix(FEATURE_TIME_PREFIX) in known
+        }
+        if occurred_us is None or not times_us:
+            return [], np.full(self.n_rows, np.nan)
+        return column_time_faults(times_us, occurred_us, _NOT_TOLD_US)
 
     def time_order(self) -> Int64:
         """Row numbers in time order; rows of the same moment, or without times, as in the file."""
@@ -104,7 +142,32 @@ class Dataset:
         status = self.columns.get("status")
         if status is not None:
             signals[STATUS] = [STATUS_CODES.get(word, 0.0) for word in status.to_list()]
+        sent_us, occurred_us = self.sent_us, self.occurred_us
+        if SENT in self.columns and sent_us is not None and occurred_us is not None:
+            signals[LAG] = (sent_us - occurred_us) / US_PER_SECOND
+        told = [name for name in self.columns if name.startswith(FEATURE_TIME_PREFIX)]
+        if told:
+            known = {name.removeprefix(FEATURE_TIME_PREFIX) for name in told}
+            signals[AGE] = self.time_faults(known)[1]
+        signals[INCOHERENCE] = self._incoherence()
         return signals
+
+    def _incoherence(self) -> Float64:
+        """What is wrong between the scores of classes and the predictions, NaN without either."""
+        found = np.full(self.n_rows, np.nan)
+        answers = self.columns.get("prediction")
+        columns = self.score_columns()
+        if not columns or answers is None:
+            return found
+        values = self._objects(columns, 0, self.n_rows)
+        said = answers.to_list()
+        scores = [{name: v for name, v in row.items() if v is not None} for row in values]
+        rows = [row for row, value in enumerate(said) if value is not None and scores[row]]
+        if rows:
+            found[rows] = incoherence(
+                [scores[row] for row in rows], [class_text(said[row]) for row in rows]
+            )
+        return found
 
     def score_columns(self) -> dict[str, str]:
         """Class to the column with its score: `score_<class>`, where it holds numbers."""
@@ -214,7 +277,7 @@ def _checked(path: str, columns: Mapping[str, Column], card: ModelCard | None) -
 def _check_features(path: str, columns: Mapping[str, Column], card: ModelCard) -> None:
     lines = []
     for name in card.features:
-        if name in columns:
+        if name in columns or card.features[name].column is None:
             continue
         close = difflib.get_close_matches(name, list(columns), n=1)
         meant = f"rename column {close[0]!r} if that is it" if close else "add it to the file"
@@ -252,6 +315,20 @@ def _is_odd_time(value: str) -> bool:
             continue
         return False
     return True
+
+
+_NOT_TOLD_US: Final = -(2**63)
+
+
+def _told(column: Column) -> Bool:
+    return np.asarray(column.values.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _moments(column: Column) -> Int64:
+    """Microseconds of a column of times, `_NOT_TOLD_US` where there is none."""
+    moments = column.values.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    filled = moments.fill_null(_NOT_TOLD_US).to_numpy(zero_copy_only=False)
+    return np.asarray(filled, dtype=np.int64)
 
 
 def _packed(column: Column) -> RawValues:

@@ -213,11 +213,9 @@ def _strength(sensitivity: str) -> int:
 
 
 def _check_key(card: ModelCard, key: HashKey | None) -> None:
-    hashed = [name for name, spec in card.features.items() if spec.sensitivity == "hash"]
-    hashed += [ENTITY_FIELD] if card.entity_sensitivity == "hash" else []
-    if not hashed:
+    if not card.hashes:
         return
-    which = f"the card of {card.model} {card.model_version} hashes {', '.join(hashed)}"
+    which = f"the card of {card.model} {card.model_version} hashes {', '.join(card.hashes)}"
     if key is None:
         raise ConfigError(
             f"{which}, but there is no key: set sensitivity.hash_key by the variable "
