@@ -20,6 +20,7 @@ DEFAULT_THRESHOLD: Final = 0.5
 """Of a binary model whose card names none."""
 
 _SHOWN_CHARS: Final = 40
+_NOT_SHOWN: Final = "(a sensitive value)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def safe_predict(
         try:
             answer = _checked(card, predict(dict(features)))
         except Exception as failure:  # noqa: BLE001 - whatever a model raises, the service answers
-            error = f"{type(failure).__name__}: {failure}"
+            error = _told(card, failure)
     prediction, score, scores = answer
     status: Literal["ok", "fallback"] = "fallback" if problems or error else "ok"
     if logger is not None:
@@ -177,8 +178,16 @@ def _finite(value: Any) -> float:
     return number
 
 
+def _told(card: ModelCard, failure: Exception) -> str:
+    """An exception in words; of a sensitive model its type alone, for models quote their input."""
+    kind = type(failure).__name__
+    return (
+        kind if card.sensitive and not isinstance(failure, BadAnswerError) else f"{kind}: {failure}"
+    )
+
+
 def _message(name: str, spec: FeatureSpec, value: Any, fault: ValueFault) -> str:
-    shown = repr(value)
+    shown = repr(value) if spec.sensitivity == "raw" else _NOT_SHOWN
     if len(shown) > _SHOWN_CHARS:
         shown = shown[:_SHOWN_CHARS] + "..."
     if fault == "null":

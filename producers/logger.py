@@ -36,6 +36,7 @@ from producers.delivery import (
 )
 from producers.observe import Observer
 from producers.records import (
+    InvalidRecordError,
     LoggedLabel,
     LoggedPrediction,
     label_json,
@@ -172,7 +173,7 @@ class PredictionLogger:
                 )
             )
         except Exception as error:  # noqa: BLE001 - the outermost rim: nothing may reach serving
-            self._drop("invalid", f"{type(error).__name__}: {error}")
+            self._drop("invalid", _told(error))
         return event_id
 
     def log_label(
@@ -196,7 +197,7 @@ class PredictionLogger:
                 )
             )
         except Exception as error:  # noqa: BLE001 - the outermost rim: nothing may reach serving
-            self._drop("invalid", f"{type(error).__name__}: {error}")
+            self._drop("invalid", _told(error))
 
     def observe(
         self, *, answer: Callable[[Any], Mapping[str, Any]] | None = None
@@ -210,7 +211,7 @@ class PredictionLogger:
         """
         return Observer(
             log=self.log,
-            invalid=lambda error: self._drop("invalid", f"{type(error).__name__}: {error}"),
+            invalid=lambda error: self._drop("invalid", _told(error)),
             answer=answer,
         ).decorate
 
@@ -351,7 +352,7 @@ class PredictionLogger:
             value, repairs = label_json(logged, self._model)
             return self._topics[1], value, repairs
         except Exception as error:  # noqa: BLE001 - whatever a caller logged, the thread lives on
-            self._drop("invalid", f"{type(error).__name__}: {error}")
+            self._drop("invalid", _told(error))
             return None
 
     def _send(self, delivery: Delivery, topic: str, value: bytes, repairs: int) -> None:
@@ -365,11 +366,22 @@ class PredictionLogger:
                     self._drop("broker", self._last_error)
                     return
             except Exception as error:  # noqa: BLE001 - one refused record must not end the thread
-                self._drop("invalid", f"{type(error).__name__}: {error}")
+                self._drop("invalid", _told(error))
                 return
             else:
                 self._repaired += repairs
                 return
+
+
+def _told(error: Exception) -> str:
+    """An error in words; one that is not of the client or the contract may quote what was logged.
+
+    >>> _told(KeyError("a name"))
+    'KeyError'
+    """
+    kind = type(error).__name__
+    ours = isinstance(error, InvalidRecordError | KafkaError)
+    return f"{kind}: {error}" if ours else kind
 
 
 _LOGGERS: Final[weakref.WeakSet[PredictionLogger]] = weakref.WeakSet()

@@ -131,3 +131,38 @@ def test_a_model_cannot_change_what_is_logged(card: ModelCard, good: dict[str, A
     recorder = Recorder()
     safe_predict(card, predict, good, fallback=False, logger=recorder)
     assert recorder.calls[0]["features"] == good
+
+
+def test_nothing_that_the_guard_says_quotes_a_sensitive_value() -> None:
+    card = ModelCard.model_validate(
+        {
+            "model": "credit",
+            "model_version": "1",
+            "task": "binary",
+            "features": {
+                "name": {"type": "category", "sensitivity": "hash", "categories": ["a"]},
+                "age": {
+                    "type": "number",
+                    "max": 120,
+                    "sensitivity": "bucket",
+                    "buckets": [0, 18],
+                },
+                "note": {"type": "category", "sensitivity": "drop"},
+            },
+        }
+    )
+    wrong = {"name": "Canary", "age": 4711, "note": 4711.5}
+    problems = validate_input(card, wrong)
+    assert [problem.fault for problem in problems] == [
+        "unseen_category",
+        "out_of_range",
+        "wrong_type",
+    ]
+    assert not any("Canary" in p.message or "4711" in p.message for p in problems)
+
+    def failing(features: Mapping[str, Any]) -> float:
+        return float(features["note"])
+
+    sound = {"name": "a", "age": 30, "note": "Canary"}
+    answer = safe_predict(card, failing, sound, fallback=False)
+    assert answer.error == "ValueError"
