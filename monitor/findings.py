@@ -138,7 +138,7 @@ def finding_of(
 
 def span_of_event(columns: PredictionColumns, row: int) -> Span:
     """The span of one event, its index 0; what a whole batch spans depends on how it was cut."""
-    offset, occurred_us = int(columns.offsets[row]), int(columns.occurred_us[row])
+    offset, occurred_us = int(columns.offsets[row]), int(columns.event_us[row])
     return Span(
         topic=columns.topic,
         partition=columns.partition,

@@ -60,7 +60,7 @@ def encode(profile: Profile, columns: PredictionColumns) -> Encoded:
         for column in profile.columns
         if isinstance(column, NumberReference)
     ]
-    codes = profile.encode(columns.numbers, columns.categories, n, columns.occurred_us)
+    codes = profile.encode(columns.numbers, columns.categories, n, columns.event_us)
     return codes, np.array(values, np.float64).reshape(len(values), n)
 
 
@@ -103,7 +103,7 @@ class VersionMonitor:
         """Step 3: a batch as chunks, its resends left out."""
         codes, numbers = self.encoder(self.profile, columns)
         values = np.concatenate([numbers, columns.signals])
-        offsets, occurred_us, marks = columns.offsets, columns.occurred_us, columns.faults
+        offsets, occurred_us, marks = columns.offsets, columns.event_us, columns.faults
         if self.resends or columns.repeated.any():
             kept = ~columns.repeated
             codes, values = codes[:, kept], values[:, kept]

@@ -35,8 +35,14 @@ ValueFault = Literal[
     "unseen_category",
     "oversize",
     "extra",
+    "known_later",
+    "from_future",
 ]
-"""Value faults: recorded beside the feature and counted; the event is kept."""
+"""Value faults: recorded beside the feature and counted; the event is kept.
+
+The last two are of times: `known_later` of `feature_times.<feature>` (known only after the
+prediction), `from_future` of `occurred_at` (after the event was sent).
+"""
 
 MAX_ORIGINAL_BYTES = 16_384
 

@@ -25,7 +25,7 @@ from monitor.validation.columns import ColumnReader, Columns
 from monitor.validation.moments import LATEST_US
 from monitor.validation.timing import future_faults
 from monitor.validation.validator import Validator
-from schemas.contract import MAX_ID_CHARS, MAX_NAME_CHARS
+from schemas.contract import MAX_ID_CHARS, MAX_NAME_CHARS, SENT_AT_HEADER
 from schemas.model import ModelCard
 from schemas.values import HashKey
 
@@ -77,7 +77,13 @@ class RowBatch(Sequence[Record]):
             timestamp=0,
             key=self.card.model.encode(),
             value=json.dumps(present).encode(),
+            headers=self._sent(row),
         )
+
+    def _sent(self, row: int) -> list[tuple[str, bytes]]:
+        """The header that says when the row was sent."""
+        sent_us = self.dataset.rows(row, row + 1).sent_us
+        return [] if sent_us is None else [(SENT_AT_HEADER, b"%d" % max(int(sent_us[0]), 0))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,11 @@ class ColumnReader:
         if card.task == "binary":
             self._outputs = (("score", _SCORE), *self._outputs)
 
+    @property
+    def known(self) -> frozenset[str]:
+        """The features that are read."""
+        return self._known
+
     def read(self, events: Sequence[dict[str, Any]]) -> Columns:
         """The columns of `events`."""
         features: list[dict[str, Any]] = [event["features"] for event in events]
