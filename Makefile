@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check pytest prerequisites format bench-detection bench-throughput bench-producer chaos clean
+.PHONY: help demo test check pytest prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -11,7 +11,7 @@ help: ## Show the commands
 demo: prerequisites $(VENV)/.installed ## Flights of 2013 through Kafka, the monitor and ClickHouse; ends by itself (KEEP=1 leaves the servers up)
 	@$(BIN)/plumbline demo $(if $(filter 1,$(KEEP)),--keep)
 
-test: prerequisites $(VENV)/.installed check pytest ## Every check: lint, types, imports, doctests, unit, contract and integration tests
+test: test-prerequisites $(VENV)/.installed check pytest ## Every check: lint, types, imports, doctests, unit, contract and integration tests
 
 check: $(VENV)/.installed ## Lint, types, import rules, generated files
 	$(BIN)/ruff format --check .
@@ -44,6 +44,9 @@ chaos: prerequisites $(VENV)/.installed ## Workers, broker and ClickHouse killed
 
 prerequisites: ## Say what is missing on this machine
 	@sh devstack/prerequisites.sh "$(PYTHON)"
+
+test-prerequisites:
+	@sh devstack/prerequisites.sh "$(PYTHON)" test
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -m venv $(VENV) || { echo "python venv failed: on Debian or Ubuntu install it with: apt-get install python3-venv" >&2; exit 1; }

@@ -1,6 +1,8 @@
 #!/bin/sh
-# Check for Python 3.11+, Java 17+ and Maven; name every missing one with its fix.
+# Check for Python 3.11+, Java 17+ and Maven (and, with "test", for the servers that tests speak to);
+# name every missing one with its fix.
 python=${1:-python3}
+purpose=${2:-run}
 missing=0
 say() { echo "missing: $1" >&2; missing=1; }
 
@@ -16,4 +18,10 @@ else
     [ "${version:-0}" -ge 17 ] || say "Java 17 or newer (java is version ${version:-unknown}): apt-get install openjdk-17-jre-headless"
 fi
 command -v mvn >/dev/null 2>&1 || say "Maven (fetches the local Kafka): apt-get install maven, or brew install maven"
+if [ "$purpose" = test ]; then
+    command -v prometheus-alertmanager >/dev/null 2>&1 || command -v alertmanager >/dev/null 2>&1 ||
+        say "Alertmanager (alerts are routed to a real one): apt-get install prometheus-alertmanager, or brew install alertmanager"
+    command -v amtool >/dev/null 2>&1 || say "amtool: it comes with Alertmanager"
+    command -v promtool >/dev/null 2>&1 || say "promtool (checks metrics and rules): apt-get install prometheus, or brew install prometheus"
+fi
 [ "$missing" -eq 0 ] || { echo "Install what is missing, then run the same command again." >&2; exit 1; }
