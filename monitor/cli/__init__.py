@@ -34,6 +34,9 @@ COMMANDS: Final = {
     "run": Entry("Running", "monitor.cli.run", "The worker: consume, test, store, alert."),
     "replay": Entry("Running", "monitor.cli.replay", "Send a file of events to the topics."),
     "doctor": Entry("Running", "monitor.cli.doctor", "Check everything that a worker needs."),
+    "forget": Entry("Running", "monitor.cli.forget", "Erase a person's rows, and prove it."),
+    "route": Entry("Running", "monitor.cli.route", "Keep an Alertmanager told of all alerts."),
+    "route-config": Entry("Running", "monitor.cli.route", "Print an alertmanager.yml by owner."),
     "alerts": Entry("Looking", "monitor.cli.alerts", "Look at alerts."),
 }
 """Every command by name; the function in the module has the command's name."""

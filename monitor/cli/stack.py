@@ -73,6 +73,7 @@ def start(directory: Path) -> Path:
     from monitor.config import load_settings
     from monitor.intake.topics import ensure_topics
     from monitor.storage.clickhouse import ClickHouseStore
+    from monitor.storage.retention import apply_retention
 
     try:
         info = stack.up(directory)
@@ -86,6 +87,8 @@ def start(directory: Path) -> Path:
     with ClickHouseStore(settings.clickhouse) as store:
         for migration in store.migrate():
             click.echo(f"applied migration {migration}")
+        for change in apply_retention(store.connection, settings.retention.by_table()):
+            click.echo(f"rows kept: {change}")
     return settings_file
 
 

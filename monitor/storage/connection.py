@@ -88,6 +88,11 @@ class Connection:
         """The database that tables are looked up in."""
         return self._settings.database
 
+    @property
+    def username(self) -> str:
+        """The account that asks."""
+        return self._username
+
     def query(
         self,
         sql: str,
