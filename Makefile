@@ -42,6 +42,9 @@ bench-producer: prerequisites $(VENV)/.installed ## What a call of the predictio
 chaos: prerequisites $(VENV)/.installed ## Workers, broker and ClickHouse killed by seed, and a recount; 20 minutes at most, writes bench/CHAOS.md
 	$(BIN)/python -m bench.chaos --report bench/CHAOS.md
 
+bench-drills: prerequisites $(VENV)/.installed ## Every fault on real flights: caught, when, by what name; writes bench/DRILLS.md
+	$(BIN)/python -m bench.drills --jobs 2
+
 prerequisites: ## Say what is missing on this machine
 	@sh devstack/prerequisites.sh "$(PYTHON)"
 

@@ -3,7 +3,7 @@
 In: the alerts that fired after an onset, with and without the fault, and what should have. Out: an
 `Outcome`. Never: a threshold of its own, an alert that the fault-free twin raises too.
 
-- **Caught**: an alert that the twin does not raise within the same events fires within `WITHIN`
+- **Caught**: an alert that the twin does not raise over the same events fires within `WITHIN`
   events of the onset, on a feature that the fault touches or on the version as a whole. An alert of
   another kind on a feature whose drift alert is open already is such an alert: the kind changed.
 - **Named**: one of them is of a right kind and names a touched feature (or the version, where the
@@ -66,7 +66,7 @@ class Outcome:
 
 
 def outcome(expected: Expectation, faulted: Sequence[Firing], twin: Sequence[Firing]) -> Outcome:
-    """Judge one drill; the firings of both runs after the onset.
+    """Judge one drill by what fired after the onset in both runs, over the same source events.
 
     >>> unit = Firing("UnitChange", "temp", "unit", 500, "temp: as if Fahrenheit were Celsius", 0.1)
     >>> drift = Firing("FeatureDrift", "temp", "ks", 250, "", 0.1)
@@ -77,7 +77,7 @@ def outcome(expected: Expectation, faulted: Sequence[Firing], twin: Sequence[Fir
     >>> outcome(wanted, [drift, unit], [drift, unit]).caught
     False
     """
-    usual = {(firing.alertname, firing.feature) for firing in twin if firing.delay <= WITHIN}
+    usual = {(firing.alertname, firing.feature) for firing in twin}
     about = sorted(
         (
             firing
@@ -98,7 +98,7 @@ def outcome(expected: Expectation, faulted: Sequence[Firing], twin: Sequence[Fir
         next(iter(about), None),
         next(iter(named), None),
         next(iter(told), None),
-        tuple(firing for firing in twin if firing.delay <= WITHIN),
+        tuple(twin),
     )
 
 

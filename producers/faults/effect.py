@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from producers.faults.fault import Injection, Sent, number_of
+from producers.faults.fault import Injection, Sent, number_of, occurred_us
 from schemas import ModelCard
 
 _OLD_US: Final = 3_600_000_000
@@ -87,31 +87,6 @@ def _mode(twin: Events, faulted: Events, name: str, card: ModelCard) -> float:
     before, after = (Counter(sent.features.get(name) for sent in e) for e in (twin, faulted))
     n, m = max(before.total(), 1), max(after.total(), 1)
     return max((after[value] / m - before[value] / n for value in after), default=0.0)
-
-
-def _correlation(twin: Events, faulted: Events, name: str, card: ModelCard) -> float:
-    """The largest change of a rank correlation between two number features."""
-    del name
-    names = [each for each, spec in card.features.items() if spec.type == "number"]
-    change = np.abs(_ranks(twin, names) - _ranks(faulted, names))
-    return float(np.nan_to_num(change).max(initial=0.0))
-
-
-def _ranks(events: Events, names: list[str]) -> NDArray[np.float64]:
-    from scipy.stats import rankdata
-
-    values = np.array(
-        [[np.nan if (v := number_of(sent, n)) is None else v for n in names] for sent in events]
-    )
-    found = np.zeros((len(names), len(names)))
-    for i in range(len(names)):
-        for j in range(i):
-            both = np.isfinite(values[:, i]) & np.isfinite(values[:, j])
-            if both.sum() > 2:
-                pair = (rankdata(values[both, i]), rankdata(values[both, j]))
-                if pair[0].std() and pair[1].std():
-                    found[i, j] = np.corrcoef(*pair)[0, 1]
-    return found
 
 
 def _rate(count: Callable[[Events, str, ModelCard], float]) -> Measure:
@@ -198,11 +173,6 @@ def _signal(value: Callable[[Sent], float | None]) -> Measure:
     return measure
 
 
-def occurred_us(sent: Sent) -> int:
-    """The event time, microseconds since 1970."""
-    return round(datetime.fromisoformat(sent.event["occurred_at"]).timestamp() * 1e6)
-
-
 def _age_s(sent: Sent) -> float | None:
     """How long before the prediction its oldest feature was known."""
     times = (sent.event.get("feature_times") or {}).values()
@@ -218,7 +188,6 @@ EFFECTS: Final[Mapping[str, Measure]] = {
     "values": _values,
     "outputs": _outputs,
     "mode": _mode,
-    "correlation": _correlation,
     "missing": _rate(_missing),
     "type": _rate(_type),
     "incoherent": _rate(_incoherent),
@@ -236,5 +205,5 @@ EFFECTS: Final[Mapping[str, Measure]] = {
 }
 """Effects by name; values, outputs, lag, age and latency are D or total variation."""
 
-RATES: Final = frozenset(EFFECTS) - {"values", "outputs", "correlation"}
+RATES: Final = frozenset(EFFECTS) - {"values", "outputs"}
 """Effects that no column of the profile speaks of: the check states its own threshold."""

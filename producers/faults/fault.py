@@ -8,6 +8,7 @@ Never: an event changed in place (the caller's stays what it was), a draw withou
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -174,6 +175,11 @@ def number_of(sent: Sent, name: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value)
+
+
+def occurred_us(sent: Sent) -> int:
+    """The event time, microseconds since 1970."""
+    return round(datetime.fromisoformat(sent.event["occurred_at"]).timestamp() * 1e6)
 
 
 def _draws(name: str, seed: int, use: int) -> Draws:

@@ -258,7 +258,7 @@ FAULTS: Final = (
         "joint_shuffle",
         "a column is shuffled against the others; its own distribution stays",
         ("CorrelationBreak",),
-        "correlation",
+        "values",
         _shuffle,
         accepted=("JointDrift",),
     ),
