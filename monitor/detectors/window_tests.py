@@ -102,6 +102,8 @@ class WindowTests:
         )
         self._unseen_threshold: dict[int, tuple[int, float]] = {}
         """Row to (number of values, threshold) of the window before."""
+        self._none_missing: list[Measurement] = []
+        """What is said of every window in which no value is missing."""
 
     def test(self, codes: Codes) -> list[Measurement]:
         """One measurement per column and test, in column order within each test."""
@@ -171,7 +173,11 @@ class WindowTests:
         if n_cur.min() < self.scale:
             n, thresholds = self._worth_of(n_cur)
         p = ks_p_values(d, n, self._certainty[rows])
-        sizes = self._bins.effects(ordered, n_cur)
+        drifting = self.usable & (p <= self._alpha) & (d > self._floor)
+        sizes: list[dict[str, float]] = [{} for _ in self._numbers]
+        if drifting.any():
+            found = self._bins.effects(ordered, n_cur)
+            sizes = [one if so else {} for one, so in zip(found, drifting, strict=True)]
         rows_of = zip(
             self._numbers,
             d.tolist(),
@@ -207,13 +213,14 @@ class WindowTests:
             certainty=float(min(self._certainty[row], 1e6)),
             alpha=self._alpha,
         )
-        values = category_effects(
-            column.counts.astype(np.float64), counts.astype(np.float64), column.names
-        )
-        values["total_variation"] = found.total_variation
-        values["vanished"] = float(
-            test.shares[vanished(counts, test.shares, found.n_effective, self._alpha)].sum()
-        )
+        values: dict[str, float] = {}
+        if self.usable and found.p_value <= self._alpha and found.effect > self._floor:
+            values = category_effects(
+                column.counts.astype(np.float64), counts.astype(np.float64), column.names
+            )
+            values["total_variation"] = found.total_variation
+            gone = vanished(counts, test.shares, found.n_effective, self._alpha)
+            values["vanished"] = float(test.shares[gone].sum())
         return self._measurement(
             "total_variation",
             column.name,
@@ -260,6 +267,16 @@ class WindowTests:
         )
 
     def _missing(self, hits: Int64) -> Iterator[Measurement]:
+        """Missing rates; of windows without a missing value one measurement tells for all."""
+        if not hits.any() and self._none_missing:
+            yield from self._none_missing
+            return
+        measurements = list(self._missing_rates(hits))
+        if not hits.any():
+            self._none_missing = measurements
+        yield from measurements
+
+    def _missing_rates(self, hits: Int64) -> Iterator[Measurement]:
         n = float(self.scale)
         p = rate_p_values(
             hits, np.full(hits.size, n), self._missing_ref, self._n_rows, self._missing_effect
