@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from monitor.broker import Partition
 from monitor.clock import Clock
 from monitor.config import Settings
-from monitor.errors import BrokerError, FencedError, PlumblineError, StorageError
+from monitor.errors import BrokerError, ConfigError, FencedError, PlumblineError, StorageError
 from monitor.events import Record
+from monitor.health import Health, HealthServer
 from monitor.intake.follower import CardFollower, TopicFollower
 from monitor.intake.kafka import KafkaSource
+from monitor.intake.topics import require_topics
 from monitor.judging.judge import Judge
 from monitor.pipeline import Pipeline
 from monitor.publishing.kafka import KafkaPublisher
@@ -33,6 +35,8 @@ GARBAGE_THRESHOLDS = (200_000, 50, 100)
 """Batches make many objects and no cycles: looking for cycles after every 700 costs up to 13 %."""
 FIRST_RETRY_MS = 100
 LONGEST_RETRY_MS = 5_000
+WAIT_SLICE_MS = 200
+"""So often a worker that waits looks whether it is to stop."""
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +49,21 @@ class Worker:
         self._settings = settings
         self._clock = clock
         self.telemetry = Telemetry(clock)
+        self.health = Health(
+            settings.worker.slot,
+            clock,
+            self.telemetry.registry,
+            turn_limit_s=settings.worker.max_poll_interval_ms / 1_000,
+        )
+        self._server: HealthServer | None = None
+        self._opened = False
+        """Whether the producer has fenced its predecessor: before that the group is not joined."""
         self._store = ClickHouseStore(settings.clickhouse)
         self._publisher = KafkaPublisher(settings.kafka, settings.worker.slot)
         self.pipeline = Pipeline(
-            validator=Validator(settings.limits, topics.predictions, topics.labels),
+            validator=Validator(
+                settings.limits, topics.predictions, topics.labels, settings.sensitivity.key()
+            ),
             roster=Roster(self._store.load_profile, settings.worker.duplicate_memory),
             judge=Judge(),
             store=self._store,
@@ -82,17 +97,19 @@ class Worker:
         self._last_report_s = clock.monotonic_s()
         self._beginnings = 0
         """How often the partitions were handed out anew: a batch in hand is void then."""
-        self.problem = ""
-        """What keeps the worker from its work now, in words; empty while all is well."""
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Work until `stopping()`; then commit what was taken and leave.
 
-        Raises the errors that nobody but a person can mend: ConfigError, another process in this
-        slot. All others are waited out.
+        Raises what is wrong with its set-up: ConfigError, another process in this slot, and while
+        it starts what ClickHouse refuses for good. All else is waited out.
         """
         _spare_the_collector()
         self._stopping = stopping
+        worker = self._settings.worker
+        if worker.http_port:
+            registry = self.telemetry.registry
+            self._server = HealthServer(worker.http_host, worker.http_port, self.health, registry)
         try:
             if not self._patiently(self._open, stopping):
                 return
@@ -105,6 +122,8 @@ class Worker:
 
     def close(self) -> None:
         """Leave the group and let go of every connection."""
+        if self._server is not None:
+            self._server.close()
         self._source.close()
         self._publisher.close()
         if self._cards is not None:
@@ -112,21 +131,25 @@ class Worker:
         self._store.close()
 
     def _open(self) -> None:
+        self.health.turned()
+        require_topics(self._settings)
         self._publisher.open()
+        self._opened = True
         if self._cards is None:
             self._cards = CardFollower(self._settings.kafka)
         for record in self._cards.read_all():
             self._take_card(record.value)
 
     def _turn(self) -> None:
+        self.health.turned()
         if self.pipeline.commit_pending:
             self._commit()
         if self._cards is not None:
             for record in self._cards.poll():
                 self._take_card(record.value)
         records = self._source.poll(POLL_MS)
-        self.problem = self._source.problem
-        self._deaf |= bool(self.problem)
+        self.health.problem = self._source.problem
+        self._deaf |= bool(self._source.problem)
         if records:
             self.telemetry.received("intake", len(records))
             self._take(records)
@@ -163,7 +186,7 @@ class Worker:
         taken = int(value("plumbline_step_emitted_total", step="intake"))
         lag = int(value("plumbline_lag_events"))
         firing = int(value("plumbline_firing_alerts"))
-        problem = f"; {self.problem}" if self.problem else ""
+        problem = f"; {self.health.problem}" if self.health.problem else ""
         return f"{taken:,} records taken, {lag:,} to come, {firing} alerts firing{problem}"
 
     def _take_card(self, value: bytes | None) -> None:
@@ -191,10 +214,15 @@ class Worker:
 
     def _commit_with(self, *, snapshot: bool) -> None:
         membership = self._source.membership
-        if membership is not None and self.pipeline.has_work:
-            self.pipeline.commit(self._positions, membership, snapshot=snapshot)
-            if snapshot:
-                self._last_snapshot_s = self._clock.monotonic_s()
+        if membership is None:
+            return
+        if not self.pipeline.has_work:
+            self.health.idle()
+            return
+        self.pipeline.commit(self._positions, membership, snapshot=snapshot)
+        self.health.committed(snapshot=snapshot)
+        if snapshot:
+            self._last_snapshot_s = self._clock.monotonic_s()
 
     def _assigned(self, starts: Mapping[Partition, int]) -> Mapping[Partition, int]:
         """Bring the state of these partitions back; gives the offsets from which to read."""
@@ -215,6 +243,7 @@ class Worker:
             stored, starts, {number: newest(pairs) for number, pairs in saved.items()}
         )
         self._positions = dict(begin)
+        self.health.assigned(len(numbers))
         places = [f"{topic}[{number}] from {at}" for (topic, number), at in sorted(begin.items())]
         log.info("assigned: reading %s", ", ".join(places))
         return begin
@@ -222,6 +251,7 @@ class Worker:
     def _lost(self) -> None:
         self._beginnings += 1
         self._positions = {}
+        self.health.lost()
         self.pipeline.forget()
 
     def _take(self, records: Sequence[Record]) -> None:
@@ -236,8 +266,6 @@ class Worker:
             try:
                 self.pipeline.on_batch(records)
             except StorageError as error:
-                if not error.retryable:
-                    raise
                 if self._stopping():
                     return
                 wait_ms = self._wait_out(error, wait_ms)
@@ -259,8 +287,8 @@ class Worker:
                 log.warning("%s", error)
                 self._source.rejoin()
                 return True
-            except (BrokerError, StorageError) as error:
-                if not error.retryable:
+            except (BrokerError, StorageError, ConfigError) as error:
+                if not self._can_wait(error):
                     raise
                 wait_ms = self._wait_out(error, wait_ms)
             else:
@@ -268,20 +296,36 @@ class Worker:
             if stopping():
                 return False
 
+    def _can_wait(self, error: PlumblineError) -> bool:
+        """Whether to wait, or to end at once with what is wrong with the set-up.
+
+        A worker that has begun waits for whatever a person can mend from outside, such as a
+        grant or a full disk: to end would only make it begin and fail again and again.
+        """
+        begun = self._beginnings > 0
+        if isinstance(error, ConfigError):
+            return begun and error.retryable
+        return begun or error.retryable
+
     def _wait_out(self, error: PlumblineError, wait_ms: int) -> int:
         """Pause the flow, keep the membership by polling, and say what is wrong."""
-        self.problem = str(error)
+        self.health.problem = str(error)
         self._deaf = True
         self.telemetry.errors.labels(type(error).__name__).inc()
         log.warning("waiting %d ms: %s", wait_ms, error)
         self._source.pause()
         until_s = self._clock.monotonic_s() + wait_ms / 1_000
-        while (left_s := until_s - self._clock.monotonic_s()) > 0:
+        while (left_s := until_s - self._clock.monotonic_s()) > 0 and not self._stopping():
+            self.health.turned()
+            slice_ms = min(int(left_s * 1_000) + 1, WAIT_SLICE_MS)
+            if not self._opened:
+                threading.Event().wait(slice_ms / 1_000)
+                continue
             try:
-                self._source.poll(int(left_s * 1_000) + 1)
+                self._source.poll(slice_ms)
             except (BrokerError, StorageError) as again:
                 log.warning("still waiting: %s", again)
-                threading.Event().wait(left_s)
+                threading.Event().wait(slice_ms / 1_000)
         self._source.resume()
         return min(2 * wait_ms, LONGEST_RETRY_MS)
 

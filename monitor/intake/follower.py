@@ -50,7 +50,7 @@ class TopicFollower:
                 self._consumer.partitions_for_topic(topic) if partitions is None else partitions
             )
             if not numbers:
-                raise ConfigError(f"topic {topic} does not exist: run `plumbline doctor --fix`")
+                raise _mendable(f"topic {topic} does not exist: run `plumbline doctor --fix`")
             self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
             self._consumer.assign(self._partitions)
             self._consumer.seek_to_beginning(*self._partitions)
@@ -125,8 +125,15 @@ class TopicFollower:
     def _translated(self, error: KafkaError) -> BrokerError | ConfigError:
         text = f"reading {self._topic} at Kafka {self._kafka.bootstrap_servers}: {error}"
         if isinstance(error, AuthorizationError):
-            return ConfigError(f"{text}; grant the account Read on the topic")
+            return _mendable(f"{text}; grant the account Read on the topic")
         return BrokerError(text)
+
+
+def _mendable(text: str) -> ConfigError:
+    """What a person mends at the broker: a worker that runs can wait for it."""
+    error = ConfigError(text)
+    error.retryable = True
+    return error
 
 
 class CardFollower(TopicFollower):

@@ -37,10 +37,8 @@ from monitor.intake.consumer import (
     partition_counts,
 )
 
-SESSION_TIMEOUT_MS = 45_000
-"""How long a killed worker's partitions wait for its restart before they move."""
-MAX_POLL_INTERVAL_MS = 300_000
-"""How long a worker may take between two polls before it is removed from the group."""
+METADATA_AGE_MS = 30_000
+"""After so long at most it is seen that a topic's partitions have changed."""
 OFFSET_TIMEOUT_MS = 5_000
 TOPICS_TIMEOUT_S = 2.0
 PARTITION_FETCH_BYTES = 1024 * 1024
@@ -62,16 +60,14 @@ class KafkaSource:
         on_assigned: Callable[[Mapping[Partition, int]], Mapping[Partition, int]],
         on_revoked: Callable[[], None],
         on_lost: Callable[[], None],
-        session_timeout_ms: int = SESSION_TIMEOUT_MS,
-        max_poll_interval_ms: int = MAX_POLL_INTERVAL_MS,
+        metadata_age_ms: int = METADATA_AGE_MS,
     ) -> None:
         self._settings = settings
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._on_lost = on_lost
         self._topics = tuple(topics)
-        self._session_timeout_ms = session_timeout_ms
-        self._max_poll_interval_ms = max_poll_interval_ms
+        self._metadata_age_ms = metadata_age_ms
         self._consumer: Any = None
         self._closing = False
         self._paused = False
@@ -157,15 +153,17 @@ class KafkaSource:
         self._disconnect()
 
     def _join(self) -> bool:
+        worker = self._settings.worker
         consumer = connect(
             self._settings.kafka,
             group_id=self._settings.kafka.group_id,
-            group_instance_id=self._settings.worker.slot,
-            client_id=f"plumbline-{self._settings.worker.slot}",
+            group_instance_id=worker.slot,
+            client_id=f"plumbline-{worker.slot}",
             partition_assignment_strategy=[RangePartitionAssignor],
-            session_timeout_ms=self._session_timeout_ms,
-            heartbeat_interval_ms=min(3_000, self._session_timeout_ms // 3),
-            max_poll_interval_ms=self._max_poll_interval_ms,
+            session_timeout_ms=worker.session_timeout_ms,
+            heartbeat_interval_ms=min(3_000, worker.session_timeout_ms // 3),
+            max_poll_interval_ms=worker.max_poll_interval_ms,
+            metadata_max_age_ms=self._metadata_age_ms,
             auto_offset_reset="earliest",
             fetch_max_bytes=FETCH_BYTES,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
@@ -282,10 +280,12 @@ class KafkaSource:
             fenced.retryable = False
             raise fenced from error
         if isinstance(error, AuthorizationError):
-            raise ConfigError(
+            forbidden = ConfigError(
                 f"the account may not read as group {self._settings.kafka.group_id!r}: {error}; "
                 "grant it Read on the topics and on the group"
-            ) from error
+            )
+            forbidden.retryable = True
+            raise forbidden from error
         if error.__cause__ is not None and not isinstance(error.__cause__, KafkaError):
             raise error.__cause__  # a fault of a callback, which kafka-python wraps
         self._problem = f"Kafka at {self._settings.kafka.bootstrap_servers}: {error}"

@@ -130,6 +130,37 @@ def check_topics(settings: Settings) -> list[TopicProblem]:
         ]
 
 
+def require_topics(settings: Settings) -> None:
+    """Every topic is there, and those that share models have `kafka.partitions` partitions.
+
+    Raises ConfigError where a model would be split between workers, BrokerError (which passes as
+    soon as somebody has made it) where a topic is missing or no broker answers.
+    """
+    specs = topic_specs(settings.kafka)
+    with _admin(settings.kafka, "looking at the topics") as admin:
+        there = set(admin.list_topics())
+        present = [spec.name for spec in specs if spec.name in there]
+        described = admin.describe_topics(present) if present else []
+    counts = {topic["name"]: len(topic["partitions"]) for topic in described}
+    split = [
+        f"topic {spec.name} {problem.problem}: {problem.fix}"
+        for spec in specs
+        if spec.name in _shared(settings.kafka)
+        for problem in _miscounted(spec, counts.get(spec.name, spec.partitions))
+    ]
+    if split:
+        raise ConfigError("a model would be split between workers: " + "; ".join(split))
+    missing = [spec.name for spec in specs if spec.name not in there]
+    if missing:
+        raise BrokerError(f"no topic {', '.join(missing)}: run `plumbline doctor --fix`")
+
+
+def _shared(kafka: KafkaSettings) -> tuple[str, ...]:
+    """The topics whose partition numbers mean the same models."""
+    names = kafka.topics
+    return names.predictions, names.labels, names.commands, names.state
+
+
 def _described(
     admin: Any, specs: list[TopicSpec]
 ) -> Iterator[tuple[TopicSpec, int, dict[str, str]]]:
@@ -146,16 +177,7 @@ def _described(
 def _differences(
     spec: TopicSpec, partitions: int, config: Mapping[str, str]
 ) -> Iterator[TopicProblem]:
-    if partitions != spec.partitions:
-        if spec.partitions == 1:
-            fix = "make the topic anew with one partition"
-        else:
-            fix = (
-                f"set kafka.partitions to {partitions} if predictions, labels, commands, state and "
-                "rejections all have that many, else make the topic anew: adding partitions to a "
-                "topic in use moves models away from their history"
-            )
-        yield TopicProblem(spec.name, f"has {partitions} partitions, not {spec.partitions}", fix)
+    yield from _miscounted(spec, partitions)
     for name in HELD:
         if config.get(name) != spec.config[name]:
             setting = f"{name}={spec.config[name]}"
@@ -164,6 +186,20 @@ def _differences(
                 f"{name} is {config.get(name)}, not {spec.config[name]}",
                 f"kafka-configs --alter --topic {spec.name} --add-config {setting}",
             )
+
+
+def _miscounted(spec: TopicSpec, partitions: int) -> Iterator[TopicProblem]:
+    if partitions == spec.partitions:
+        return
+    if spec.partitions == 1:
+        fix = "make the topic anew with one partition"
+    else:
+        fix = (
+            f"set kafka.partitions to {partitions} if predictions, labels, commands, state and "
+            "rejections all have that many, else make the topic anew: adding partitions to a "
+            "topic in use moves models away from their history"
+        )
+    yield TopicProblem(spec.name, f"has {partitions} partitions, not {spec.partitions}", fix)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from kafka.errors import (
 
 from monitor.broker import Membership, Partition, client_options
 from monitor.config import KafkaSettings
-from monitor.errors import BrokerError, ConfigError, ContractError, FencedError
+from monitor.errors import BrokerError, ConfigError, FencedError
 from monitor.publishing import transaction
 from monitor.publishing.outgoing import Outgoing
 from monitor.publishing.watchdog import watchdog
@@ -116,7 +116,7 @@ class KafkaPublisher:
             reason = transaction.cause(self._producer, error)
             self.close()
             failure = self._translated(reason, f"committing {len(attempt.records)} records")
-            if not isinstance(failure, BrokerError):
+            if isinstance(failure, FencedError):
                 self._in_doubt = None  # the caller starts from the committed offsets
             raise failure from error
         except BaseException:
@@ -146,9 +146,7 @@ class KafkaPublisher:
         log.warning("the commit in doubt %s", "took effect" if took_effect else "was aborted")
         return took_effect
 
-    def _translated(
-        self, error: KafkaError, doing: str
-    ) -> BrokerError | FencedError | ConfigError | ContractError:
+    def _translated(self, error: KafkaError, doing: str) -> BrokerError | FencedError | ConfigError:
         text = f"{doing} at Kafka {self._kafka.bootstrap_servers}: {error}"
         if isinstance(error, FencedInstanceIdError):
             taken = FencedError(f"{text}; another process took this slot: end one of the two")
@@ -157,10 +155,20 @@ class KafkaPublisher:
         if isinstance(error, FENCED):
             return FencedError(f"{text}; join again and go on from the committed offsets")
         if isinstance(error, MessageSizeTooLargeError):
-            return ContractError(f"{text}; a record must stay below 1,048,576 bytes")
+            return _mendable(
+                f"{text}; raise max.message.bytes of the topic (or message.max.bytes of the "
+                "broker) to 1,048,576: no record of Plumbline is larger"
+            )
         if isinstance(error, AuthorizationError | TopicAuthorizationFailedError):
-            return ConfigError(
+            return _mendable(
                 f"{text}; grant the account Write on the topics and on transactional id "
                 f"{self._transactional_id!r}, and Read on the group"
             )
         return BrokerError(text)
+
+
+def _mendable(text: str) -> ConfigError:
+    """What a person mends at the broker: a worker that runs can wait for it."""
+    error = ConfigError(text)
+    error.retryable = True
+    return error

@@ -34,8 +34,8 @@ class Publisher(Protocol):
         """Publish `records` and mark `offsets` (the next to read) as consumed: both or neither.
 
         Raises BrokerError: call again with the same arguments. Raises FencedError: the partitions
-        are no longer ours; drop what was not committed and join again. Raises ContractError: a
-        record cannot be published at all.
+        are no longer ours; drop what was not committed and join again. Raises ConfigError: the
+        broker refuses until a person has mended it (a grant, a limit); call again.
         """
         ...
 

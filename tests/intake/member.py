@@ -14,7 +14,7 @@ class Member:
     It reads from `steps_back` offsets before the committed ones.
     """
 
-    def __init__(self, settings: Settings, **timing: int) -> None:
+    def __init__(self, settings: Settings, *, metadata_age_ms: int = 30_000, **timing: int) -> None:
         self.calls: list[str] = []
         self.starts: dict[Partition, int] = {}
         self.at_revocation: dict[Partition, int] = {}
@@ -22,12 +22,12 @@ class Member:
         self.steps_back = 0
         topics = settings.kafka.topics
         self.source = KafkaSource(
-            settings,
+            settings.model_copy(update={"worker": settings.worker.model_copy(update=timing)}),
             topics=(topics.predictions, topics.labels, topics.commands),
             on_assigned=self._assigned,
             on_revoked=self._revoked,
             on_lost=self._lost,
-            **timing,
+            metadata_age_ms=metadata_age_ms,
         )
 
     def step(self) -> None:

@@ -52,6 +52,7 @@ def waiting() -> tuple[Worker, Plant, HandedOut]:
     source = HandedOut(events(10, model="returns", first=10))
     worker.pipeline = plant.pipeline
     worker._source = source  # type: ignore[assignment]  # a source without a broker
+    worker._opened = True
     worker._positions = {(PREDICTIONS, 0): 10}
     plant.store.refusals.extend([StorageError("away", retryable=True)] * 3)
     return worker, plant, source

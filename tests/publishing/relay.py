@@ -49,7 +49,6 @@ class Relay:
             on_assigned=self.restore,
             on_revoked=self.commit,
             on_lost=self.drop,
-            session_timeout_ms=6_000,
         )
         self.stopped = False
 
@@ -163,6 +162,8 @@ def main() -> None:
     if kill:
         kill_at(int(kill[0]), kill[1])
     settings = fresh_settings(bootstrap, partitions=int(partitions), slot=slot, prefix=prefix)
+    worker = settings.worker.model_copy(update={"session_timeout_ms": 6_000})
+    settings = settings.model_copy(update={"worker": worker})
     relay = Relay(settings)
     signal.signal(signal.SIGTERM, relay.stop)
     relay.run()

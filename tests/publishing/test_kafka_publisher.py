@@ -12,7 +12,7 @@ from kafka.producer.transaction_manager import TransactionManager
 from devstack import StackInfo
 from monitor.broker import Membership, Partition
 from monitor.config import Settings
-from monitor.errors import BrokerError, ContractError, FencedError
+from monitor.errors import BrokerError, ConfigError, FencedError
 from monitor.intake.topics import ensure_topics
 from monitor.publishing import transaction
 from monitor.publishing.kafka import KafkaPublisher
@@ -130,8 +130,9 @@ def test_a_successor_of_the_slot_fences_its_predecessor(desk: Desk) -> None:
 
 def test_a_record_that_kafka_cannot_take_is_named_and_nothing_is_published(desk: Desk) -> None:
     large = [*desk.records, Outgoing(desk.topics.alerts, b"k", b"x" * 2_000_000)]
-    with pytest.raises(ContractError, match="1,048,576 bytes"):
+    with pytest.raises(ConfigError, match=r"raise max\.message\.bytes") as refused:
         desk.publisher.commit(large, desk.offsets, desk.membership)
+    assert refused.value.retryable
     desk.publisher.open()  # ends what the failed one left open
     assert desk.published() == []
     desk.commit()
