@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check pytest prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos clean
+.PHONY: help demo test check pytest prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos soak bench-state clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -44,6 +44,12 @@ chaos: prerequisites $(VENV)/.installed ## Workers, broker and ClickHouse killed
 
 bench-drills: prerequisites $(VENV)/.installed ## Every fault on real flights: caught, when, by what name; writes bench/DRILLS.md
 	$(BIN)/python -m bench.drills --jobs 2
+
+soak: $(VENV)/.installed ## Memory under 5,000,000 events in which everything is always new; 15 minutes, writes bench/SOAK.md
+	$(BIN)/python -m bench.soak --report bench/SOAK.md
+
+bench-state: prerequisites $(VENV)/.installed ## How long the state of 1,000 models takes to restore, and what snapshots cost; writes bench/STATE.md
+	$(BIN)/python -m bench.state --report bench/STATE.md
 
 prerequisites: ## Say what is missing on this machine
 	@sh devstack/prerequisites.sh "$(PYTHON)"

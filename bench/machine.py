@@ -3,6 +3,8 @@
 import importlib.metadata
 import os
 import platform
+import subprocess
+from datetime import UTC, datetime
 
 
 def machine_line() -> str:
@@ -24,3 +26,19 @@ def versions_line(*packages: str) -> str:
     True
     """
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+
+
+def commit_line() -> str:
+    """The commit that ran, marked where files differ from it, and when.
+
+    >>> commit_line().startswith("commit ")
+    True
+    """
+    answer = subprocess.run(
+        ["git", "describe", "--always", "--dirty=, with changes"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    name = answer.stdout.strip() or "unknown"
+    return f"commit {name}; {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"

@@ -20,6 +20,8 @@ from bench.chaos.site import Progress, Site
 from devstack import stack
 
 LOOK_S = 0.05
+MOST_ENDED = 10
+"""After so many workers that ended by themselves there is nothing left to prove."""
 END_TIMEOUT_S = 30.0
 RESTART_AFTER_S = (0.0, 0.0, 0.0, 1.0, 3.0)
 """After so long a supervisor starts a killed worker again, by seed."""
@@ -88,7 +90,7 @@ class Run:
             self.fleet.start(slot)
         try:
             with Progress(self._site.settings) as progress:
-                while self._seconds() < self._plan.limit_s:
+                while self._seconds() < self._plan.limit_s and len(self.fleet.ended) < MOST_ENDED:
                     self._consumed = progress.consumed()
                     self._turn(waiting)
                     if self._consumed >= self._events and not self._later:

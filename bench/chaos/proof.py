@@ -13,7 +13,7 @@ from bench.chaos import log_file
 from bench.chaos.disturbing import Run, Story
 from bench.chaos.fleet import Ended
 from bench.chaos.plan import Plan, schedule
-from bench.chaos.recount import Check, recount, states
+from bench.chaos.recount import SHOWN, Check, recount, states
 from bench.chaos.site import Site, load, new_site, register
 from devstack import stack
 
@@ -101,7 +101,9 @@ def _course(run: Run, which: str) -> list[Check]:
             f"workers that ended by themselves in {which}",
             "0",
             str(len(fleet.ended)),
-            tuple(f"{one.slot} with exit code {one.code}: {one.log}" for one in fleet.ended),
+            tuple(
+                f"{one.slot} with exit code {one.code}: {one.log}" for one in fleet.ended[:SHOWN]
+            ),
         ),
         Check(
             f"SIGTERM ends every worker of {which} within {LONGEST_STOP_S:.0f} s",

@@ -1,11 +1,8 @@
 """The outcome as text: the table on the screen and bench/CHAOS.md."""
 
-import subprocess
-from datetime import UTC, datetime
-
 from bench.chaos.plan import Plan
 from bench.chaos.proof import Proof
-from bench.machine import machine_line, versions_line
+from bench.machine import commit_line, machine_line, versions_line
 
 PACKAGES = ("kafka-python", "clickhouse-connect", "chdb", "numpy", "river")
 
@@ -38,7 +35,7 @@ def page(plan: Plan, proof: Proof) -> str:
         "",
         f"- {machine_line()}",
         f"- {versions_line(*PACKAGES)}",
-        f"- commit {_commit()}; {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        f"- {commit_line()}",
         f"- published moves: {moves}",
         "",
         "| | check | expected | found |",
@@ -64,11 +61,3 @@ def _heading(plan: Plan, proof: Proof) -> str:
         f"{proof.assignments} assignments, slowest stop {proof.longest_stop_s:.1f} s, "
         f"{proof.seconds:.0f} s in all"
     )
-
-
-def _commit() -> str:
-    """The commit that ran, marked where files differ from it."""
-    answer = subprocess.run(
-        ["git", "describe", "--always", "--dirty=, with changes"], capture_output=True, text=True
-    )
-    return answer.stdout.strip() or "unknown"
