@@ -48,6 +48,11 @@ class AlertMove:
             and not (self.previous is AlertState.PENDING and self.state is AlertState.RESOLVED)
         )
 
+    @property
+    def told_again(self) -> bool:
+        """Whether it moved nothing: the same state with other annotations, to be published only."""
+        return self.state is self.previous
+
     def __str__(self) -> str:
         """For a log line: what moved where."""
         names = ("alertname", "model", "model_version", "feature", "segment")

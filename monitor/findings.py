@@ -102,9 +102,18 @@ KINDS: Mapping[str, Kind] = {
     "correlation": Kind("CorrelationBreak", "drift", "warning"),
     "missing_rate": Kind("MissingValues", "quality", "warning"),
     "unseen_categories": Kind("UnseenCategories", "quality", "warning"),
+    "schema": Kind("SchemaBreak", "quality", "critical"),
+    "stuck": Kind("StuckFeature", "quality", "warning"),
+    "placeholder": Kind("PlaceholderBurst", "quality", "warning"),
+    "swap": Kind("SwappedColumns", "quality", "warning"),
+    "time_zone": Kind("TimeZoneShift", "quality", "warning"),
+    "unit": Kind("UnitChange", "quality", "warning"),
+    "encoding": Kind("CategoryEncoding", "quality", "warning"),
+    "collapsed": Kind("CollapsedPredictions", "quality", "critical"),
     "stopped": Kind("StreamStopped", "silence", "critical"),
     "unregistered": Kind("UnregisteredModel", "ownership", "warning"),
     "profile_missing": Kind("ProfileMissing", "ownership", "warning"),
+    "monitor_error": Kind("MonitorError", "ownership", "warning"),
 }
 """Every test by its name. A drift test of the model's own output feeds PredictionDrift."""
 

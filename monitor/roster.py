@@ -4,22 +4,26 @@ In: cards as they come, profiles on a version's first event. Out: one `VersionMo
 version. Never: the network itself; profiles come through a port that storage fills.
 """
 
+import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from operator import itemgetter
+from typing import Any, Final
 
 import numpy as np
 
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import UNSEEN, PaneView
 from monitor.checks.stopped import allowed_silence_minutes
 from monitor.checks.suite import CheckSuite
+from monitor.config import LimitSettings
 from monitor.detectors.battery import Battery
 from monitor.errors import ConfigError, ProfileError
-from monitor.events import SIGNALS, Float64, PaneSummary, PredictionColumns
-from monitor.findings import Finding, finding_of
+from monitor.events import SIGNALS, Fault, Float64, PaneSummary, PredictionColumns
+from monitor.findings import Finding, Span, finding_of
 from monitor.judging.judge import Policy
+from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import Codes
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
@@ -28,6 +32,8 @@ from monitor.windows.panes import Chunk, Pane
 from monitor.windows.stream import WindowedStream
 from monitor.windows.summary import summarise
 from schemas import ModelCard
+
+log = logging.getLogger(__name__)
 
 VersionKey = tuple[str, str]
 """(model, model version)."""
@@ -62,6 +68,19 @@ def encode(profile: Profile, columns: PredictionColumns) -> Encoded:
     ]
     codes = profile.encode(columns.numbers, columns.categories, n, columns.event_us)
     return codes, np.array(values, np.float64).reshape(len(values), n)
+
+
+def _unseen(
+    profile: Profile, codes: Codes, categories: Mapping[str, Sequence[str | None]]
+) -> tuple[Fault, ...]:
+    """Values that the reference never had, as they were logged; none where it pooled some."""
+    found = []
+    for row, column in enumerate(profile.columns):
+        if isinstance(column, CategoryReference) and not column.counts[-1]:
+            texts = categories.get(column.name, ())
+            other = np.flatnonzero(codes[row] == len(column.names)).tolist()
+            found += [Fault(at, column.name, UNSEEN, texts[at]) for at in other]
+    return tuple(found)
 
 
 @dataclass(slots=True)
@@ -103,7 +122,8 @@ class VersionMonitor:
         """Step 3: a batch as chunks, its resends left out."""
         codes, numbers = self.encoder(self.profile, columns)
         values = np.concatenate([numbers, columns.signals])
-        offsets, occurred_us, marks = columns.offsets, columns.event_us, columns.faults
+        offsets, occurred_us = columns.offsets, columns.event_us
+        marks = columns.faults + _unseen(self.profile, codes, columns.categories)
         if self.resends or columns.repeated.any():
             kept = ~columns.repeated
             codes, values = codes[:, kept], values[:, kept]
@@ -131,29 +151,36 @@ class VersionMonitor:
         if chunk.closed is None or chunk.closed_values is None:
             return []
         numbers = chunk.closed_values[: -len(SIGNALS)]
-        faults = [(feature, reason) for _, feature, reason, _ in self._faults_of(chunk.closed)]
+        faults = [
+            (feature, reason)
+            for _, feature, reason, _ in self._faults_of(chunk.closed)
+            if reason != UNSEEN
+        ]
         return summarise(self.profile, self.card.model_version, chunk.closed, numbers, faults)
 
-    def tested(self, chunk: Chunk) -> list[Finding]:
+    def tested(self, chunk: Chunk) -> Iterator[Finding]:
         """Step 4: what the sequential detectors, the tests of closed windows and the checks say."""
         version = (self.card.model, self.card.model_version)
-        findings = []
         for row, measurement in self.battery.observe(chunk.codes):
             span = self.stream.span_of_last(measurement.n_cur, chunk.span.first_event + row)
-            findings.append(finding_of(version, span, measurement))
+            yield finding_of(version, span, measurement)
         for window in chunk.windows:
-            findings += [
-                finding_of(version, window.span, measurement)
-                for measurement in self.battery.test(window.scale, window.codes)
-            ]
+            for measurement in self.battery.test(window.scale, window.codes):
+                yield finding_of(version, window.span, measurement)
         if chunk.closed is not None and chunk.closed_values is not None:
             pane = self._view(chunk.closed, chunk.closed_values)
             for measurement in self.checks.look(pane):
                 span = self.stream.span_of_last(measurement.n_cur, chunk.span.last_event)
-                findings.append(finding_of(version, span, measurement))
+                yield finding_of(version, span, measurement)
             while self.faults and self.faults[0][0] <= chunk.span.last_event:
                 self.faults.popleft()
-        return findings
+
+    def pane_begin(self, chunk: Chunk) -> Span:
+        """The first event of the pane in which a chunk lies: the same however it was cut."""
+        first_event = chunk.span.first_event
+        return self.stream.span_of_last(
+            1, first_event - first_event % self.card.monitoring.pane_events
+        )
 
     def _faults_of(self, pane: Pane) -> Iterator[EventFault]:
         return takewhile(lambda fault: fault[0] <= pane.span.last_event, self.faults)
@@ -174,41 +201,85 @@ class VersionMonitor:
 
 
 class Roster:
-    """Cards by model version, and a monitor for each version that has sent events."""
+    """Cards by model version, and a monitor for each version that has sent events.
+
+    Of a version that has sent events two cards may be known: the one that acts, and a newer one
+    that waits until `turn`. Idle cards cost their own size; a profile is held only by a monitor.
+    """
 
     def __init__(
-        self, load_profile: ProfileLoader, duplicate_memory: int, encoder: Encoder = encode
+        self,
+        load_profile: ProfileLoader,
+        duplicate_memory: int,
+        encoder: Encoder = encode,
+        *,
+        most_cards: int = LimitSettings().models,
     ) -> None:
         self._load_profile = load_profile
         self._encoder = encoder
         self._duplicate_memory = duplicate_memory
+        self._most_cards = most_cards
         self._cards: dict[VersionKey, ModelCard] = {}
+        """The newest of each version."""
+        self._acting: dict[VersionKey, ModelCard | None] = {}
+        """Of the versions that have sent events: the card that acts, None where none does."""
+        self._waiting: set[VersionKey] = set()
+        """Those whose newest card does not act yet."""
         self._monitors: dict[VersionKey, VersionMonitor] = {}
         self._recent: dict[str, RecentIds] = {}
 
     def put(self, card: ModelCard) -> bool:
-        """Take a card; True if it changes what is known. Windows restart if the tests change."""
+        """Take a card; True if it is another than the newest known, and within the limit."""
         key = (card.model, card.model_version)
         known = self._cards.get(key)
         if known == card:
             return False
-        self._cards[key] = card
-        monitor = self._monitors.get(key)
-        if monitor is not None:
-            same_tests = (
-                monitor.card.profile_hash == card.profile_hash
-                and monitor.card.monitoring == card.monitoring
+        if known is None and len(self._cards) >= self._most_cards:
+            log.error(
+                "card of %s %s not taken: %d model versions are known, limits.models allows no "
+                "more; its events are stored and not tested",
+                *key,
+                len(self._cards),
             )
-            if same_tests:
-                monitor.card = card
-                monitor.policy = Policy.of(card, min(monitor.battery.scales, default=0))
-            else:
-                del self._monitors[key]
+            return False
+        self._cards[key] = card
+        self._wait(key)
         return True
 
-    def card(self, model: str, version: str) -> ModelCard | None:
-        """The card of a version, if it is registered."""
-        return self._cards.get((model, version))
+    def acting(self, model: str, version: str) -> ModelCard | None:
+        """The card that acts for a version: the newest, for one that has sent no event yet."""
+        key = (model, version)
+        return self._acting[key] if key in self._acting else self._cards.get(key)
+
+    def begun(self, model: str, version: str) -> bool:
+        """Whether a version has sent events, so that a new card of it must wait."""
+        return (model, version) in self._acting
+
+    def begin(self, version: VersionKey) -> None:
+        """A version has sent its first event: from here its card acts."""
+        self._acting[version] = self._cards.get(version)
+
+    def take_up(self, version: VersionKey, card: ModelCard | None) -> None:
+        """After a restart: this card acted for a version."""
+        self._acting[version] = card
+        self._wait(version)
+
+    def waiting(self) -> list[VersionKey]:
+        """The versions whose newest card does not act yet."""
+        return sorted(self._waiting)
+
+    def turn(self, version: VersionKey) -> VersionMonitor | None:
+        """Let the newest card of a version act; the monitor whose windows that ends, if any."""
+        self._waiting.discard(version)
+        card = self._acting[version] = self._cards[version]
+        monitor = self._monitors.get(version)
+        if monitor is None:
+            return None
+        if _tests_of(monitor.card) == _tests_of(card):
+            monitor.card = card
+            monitor.policy = Policy.of(card, min(monitor.battery.scales, default=0))
+            return None
+        return self._monitors.pop(version)
 
     def monitor(self, model: str, version: str) -> VersionMonitor | None:
         """The monitor of a version, made on its first event.
@@ -220,7 +291,7 @@ class Roster:
         key = (model, version)
         monitor = self._monitors.get(key)
         if monitor is None:
-            card = self._cards.get(key)
+            card = self.acting(model, version)
             if card is None or card.profile_hash is None:
                 return None
             raw = self._load_profile(card.profile_hash)
@@ -234,6 +305,22 @@ class Roster:
             )
         return monitor
 
+    def renew(self, ended: VersionMonitor) -> VersionMonitor:
+        """A version whose windows were dropped sends events again: it starts anew."""
+        key = (ended.card.model, ended.card.model_version)
+        monitor = VersionMonitor.build(ended.card, ended.profile, self._encoder)
+        self._monitors[key] = monitor
+        return monitor
+
+    def policies(self, model: str) -> dict[str, Policy]:
+        """What the acting cards of a model ask of the judge, by version."""
+        found = {}
+        for key, card in self._acting.items():
+            if key[0] == model and card is not None:
+                monitor = self._monitors.get(key)
+                found[key[1]] = Policy.of(card, 0) if monitor is None else monitor.policy
+        return found
+
     def recent(self, model: str) -> RecentIds:
         """The memory of a model's last event ids."""
         memory = self._recent.get(model)
@@ -242,7 +329,7 @@ class Roster:
         return memory
 
     def active(self) -> Mapping[VersionKey, VersionMonitor]:
-        """The versions that have sent events."""
+        """The versions that are tested."""
         return self._monitors
 
     def cards(self) -> Mapping[VersionKey, ModelCard]:
@@ -253,13 +340,45 @@ class Roster:
         """Let the windows of a version start anew at its next event."""
         self._monitors.pop((model, version), None)
 
+    def never_seen(self, model: str, version: str) -> None:
+        """Treat the next event of a version as its first."""
+        self.drop(model, version)
+        self._acting.pop((model, version), None)
+        self._waiting.discard((model, version))
+
     def drop_model(self, model: str) -> None:
         """Let everything of a model start anew at its next event."""
         self._recent.pop(model, None)
-        for version in [version for name, version in self._monitors if name == model]:
-            self.drop(model, version)
+        for version in [version for name, version in self._acting if name == model]:
+            self.never_seen(model, version)
 
     def forget(self) -> None:
         """Drop every stream, for a new beginning; the cards stay."""
+        self._acting.clear()
+        self._waiting.clear()
         self._monitors.clear()
         self._recent.clear()
+
+    def _wait(self, version: VersionKey) -> None:
+        newest = self._cards.get(version)
+        waits = version in self._acting and newest not in (None, self._acting[version])
+        (self._waiting.add if waits else self._waiting.discard)(version)
+
+
+def _tests_of(card: ModelCard) -> dict[str, Any]:
+    """What of a card the windows and their tests depend on."""
+    return card.model_dump(exclude=_WORDS)
+
+
+_WORDS: Final = {
+    "schema_version",
+    "description",
+    "owner",
+    "label_horizon_hours",
+    "baseline",
+    "previous_version",
+    "retrain_reason",
+    "registered_at",
+    "dataset_fingerprint",
+}
+"""Fields of a card that may change while the windows go on."""

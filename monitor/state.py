@@ -1,59 +1,40 @@
 """What a worker must know to go on as if it had never stopped, as records of the state topic.
 
-In: the roster's streams, the judge's open alerts, the memory of ids; or the records of one
-partition read back. Out: compact records under ring keys, each below the broker's limit; or the
-same streams again. Never: an object built from what the bytes name: MessagePack, plain values and
-arrays of three known types.
+In: the roster's streams and cards, the judge's open alerts, the memory of ids. Out: compact records
+under ring keys, each below the broker's limit. Never: an object that the bytes would have to name:
+MessagePack, plain values and arrays of three known types (`restoring` reads them back).
 
 Records of a partition (key = MessagePack list):
   ["at"]                               predictions offset that all the others belong to
-  ["head", model, part]                open pane, detectors, alerts, newest ids of one model
+  ["head", model, part]                open panes, detectors, alerts, newest ids of one model
+  ["card", model, version, part]       the card that acts for a version
   ["pane", model, version, slot, part] a closed pane; `slot` is its index in the ring
   ["ids", model, slot, part]           a full block of event ids; ring as well
-  ["moves", part]                      alert moves of the commit that wrote this state
+  ["said", part]                       moves, boundaries, rulings of the commit that wrote this
 
 A snapshot is written with a commit, but more rarely: the events between the two are taken again
 in silence after a restart.
 """
 
-import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
-from monitor.alerts import AlertMove, AlertState
-from monitor.errors import StateError
-from monitor.findings import Finding, Measurement, Span, Verdict
+from monitor.alerts import AlertMove
+from monitor.census import ModelState
+from monitor.decisions import Boundary, Ruling, card_hash
 from monitor.judging.judge import Judge
-from monitor.packing import pack, unpack
+from monitor.judging.record import saved_finding, saved_move
+from monitor.packing import pack
 from monitor.publishing.outgoing import Outgoing
-from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
-from monitor.windows.duplicates import RecentIds
+from monitor.restoring import FORMAT, Restored, Said, Saved, offset_of, restore, said
+from monitor.roster import Roster, VersionKey, VersionMonitor
 from monitor.windows.panes import Pane
+from schemas import ModelCard
 
-FORMAT: Final = 1
 PART_BYTES: Final = 400_000
 """Longer values are cut: no record over 512 kB."""
-_MALFORMED: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, StateError)
-"""What reading a value raises that is not of the form that was written."""
-
-log = logging.getLogger(__name__)
-
-Saved = Mapping[bytes, bytes]
-"""The newest value of every key of one partition."""
-
-
-@dataclass(slots=True)
-class ModelState:
-    """What is kept of a model beside its streams."""
-
-    untested: dict[VersionKey, Finding] = field(default_factory=dict)
-    """Versions raised as unregistered or without profile."""
-    last_version: str = ""
-    last_span: Span | None = None
-    silent: bool = False
-    partition: int = 0
-    """Where its events lie; every record of a partition's state lies on the same number."""
 
 
 class StateBook:
@@ -62,31 +43,57 @@ class StateBook:
     def __init__(self, topic: str) -> None:
         self._topic = topic
         self._panes_written: dict[VersionKey, int] = {}
+        self._pane_parts: dict[VersionKey, int] = {}
+        """Records a pane of a version, where it needs more than one."""
+        self._cards_written: dict[VersionKey, tuple[ModelCard | None, str]] = {}
+        """The card and its hash."""
         self._blocks_written: dict[str, int] = {}
         self._at_written: dict[int, tuple[int, bool]] = {}
+        self._ended: defaultdict[str, list[tuple[VersionKey, int]]] = defaultdict(list)
+        """Model to the versions whose panes are of no use any more, with the size of their ring."""
 
     def partition_records(
-        self, partition: int, offset: int, moves: Sequence[AlertMove]
+        self,
+        partition: int,
+        offset: int,
+        moves: Sequence[AlertMove],
+        boundaries: Sequence[Boundary],
+        rulings: Sequence[Ruling],
     ) -> list[Outgoing]:
         """To which predictions offset a partition's state belongs, and what it published with it.
 
-        The rows of these moves are stored after the commit: a crash between the two cuts them off.
+        The rows of these are stored after the commit: a crash between the two cuts them off.
         """
-        if self._at_written.get(partition) == (offset, False) and not moves:
+        anything = bool(moves or boundaries or rulings)
+        if self._at_written.get(partition) == (offset, False) and not anything:
             return []
-        self._at_written[partition] = (offset, bool(moves))
+        self._at_written[partition] = (offset, anything)
         at = self._record(partition, ["at"], pack({"format": FORMAT, "offset": offset}))
-        return [*self._parts(partition, ["moves"], [asdict(move) for move in moves]), at]
+        told = {
+            "moves": [saved_move(move) for move in moves],
+            "boundaries": [asdict(boundary) for boundary in boundaries],
+            "rulings": [_saved_ruling(ruling) for ruling in rulings],
+        }
+        return [*self._parts(partition, ["said"], told), at]
 
     def model_records(
         self, model: str, state: ModelState, offset: int, roster: Roster, judge: Judge
     ) -> list[Outgoing]:
         """The records of one model that has changed since it was last written."""
         partition = state.partition
-        records: list[Outgoing] = []
-        versions = []
-        for (name, version), monitor in roster.active().items():
-            if name == model:
+        records = [
+            tombstone
+            for version, ring in self._ended.pop(model, [])
+            for tombstone in self._tombstones(partition, version, ring)
+        ]
+        versions, standings = [], []
+        for version, standing in state.versions.items():
+            mark, written = self._card_records(partition, (model, version), roster)
+            records += written
+            trouble = saved_finding(standing.trouble) if standing.trouble else None
+            standings.append([version, trouble, standing.replaced, standing.since, mark])
+            monitor = roster.active().get((model, version))
+            if monitor is not None:
                 versions.append(_version_state(version, monitor))
                 records += self._pane_records(partition, (model, version), monitor)
         recent = roster.recent(model)
@@ -100,73 +107,73 @@ class StateBook:
             "offset": offset,
             "model": model,
             "versions": versions,
+            "standings": standings,
             "ids": {"merged": recent.merged, "fresh": recent.fresh()},
             "alerts": judge.state(model),
-            "untested": [asdict(finding) for finding in state.untested.values()],
+            "commands": list(state.commands),
             "last_version": state.last_version,
             "last_span": asdict(state.last_span) if state.last_span else None,
             "silent": state.silent,
         }
         return [*records, *self._parts(partition, ["head", model], head)]
 
+    def windows_ended(self, version: VersionKey, monitor: VersionMonitor) -> None:
+        """The windows of a version are dropped: its panes leave the topic at the next snapshot."""
+        self._panes_written.pop(version, None)
+        self._ended[version[0]].append((version, monitor.stream.ring))
+
     def offset_of(self, saved: Saved) -> int | None:
         """The predictions offset that a partition's state belongs to; None where there is none."""
-        raw = saved.get(pack(["at"]))
-        if raw is None:
-            return None
-        at = unpack(raw)
-        _check_format(at, f"state on {self._topic}")
-        return int(at["offset"])
+        return offset_of(saved, f"state on {self._topic}")
 
-    def moves(self, saved: Saved) -> list[AlertMove]:
-        """The moves published with the newest state of a partition."""
-        try:
-            own = {key: value for key, value in saved.items() if key.startswith(_MOVES_KEY)}
-            return [_move_of(move) for move in _joined(own).get(("moves",), [])]
-        except _MALFORMED as error:
-            log.error("the moves of a state are unreadable (%s): their rows may be missing", error)
-            return []
+    def said(self, saved: Saved) -> Said:
+        """What was published with the newest state of a partition."""
+        return said(saved)
 
     def restore(
-        self, partition: int, saved: Saved, roster: Roster, judge: Judge
+        self, partition: int, saved: Saved, at: int, roster: Roster, judge: Judge
     ) -> dict[str, ModelState]:
-        """Bring one partition's models back.
-
-        What is not whole, and a version whose card or profile has changed since, starts anew; it
-        is logged, and stops no other model. Raises StateError for a state of another format,
-        StorageError where a profile cannot be read now.
-        """
-        entries = _joined(saved)
-        at = self.offset_of(saved)
-        models = {}
-        for key, head in entries.items():
-            if len(key) != 2 or key[0] != "head" or at is None:
-                continue
-            model = str(key[1])
-            try:
-                if head["offset"] > at:  # of a time before the group's offsets were set back
-                    continue
-                state = self._restore_model(model, head, entries, roster, judge)
-            except _MALFORMED as error:
-                log.error("state of %s is unusable, it starts anew: %r", model, error)
-                roster.drop_model(model)
-                self.write_again(model)
-                continue
-            state.partition = partition
-            models[model] = state
-        return models
+        """Bring one partition's models back, whose state is of predictions offset `at`."""
+        restored: Restored = restore(partition, saved, at, roster, judge)
+        self._panes_written |= restored.panes
+        self._blocks_written |= restored.blocks
+        for version, mark in restored.cards.items():
+            self._cards_written[version] = (roster.acting(*version), mark)
+        for version in restored.panes:
+            monitor = roster.active()[version]
+            for pane in monitor.stream.panes_since(0)[:1]:
+                self._pane_parts[version] = _part_count(pack(_pane_state(pane)))
+        return restored.models
 
     def write_again(self, model: str) -> None:
-        """Write all panes and ids of a model at its next snapshot."""
+        """Write all panes, cards and ids of a model at its next snapshot."""
         self._blocks_written.pop(model, None)
         for version in [known for known in self._panes_written if known[0] == model]:
             del self._panes_written[version]
+        for version in [known for known in self._cards_written if known[0] == model]:
+            del self._cards_written[version]
 
     def forget(self) -> None:
         """Write everything again at the next snapshot."""
         self._panes_written.clear()
+        self._pane_parts.clear()
+        self._cards_written.clear()
         self._blocks_written.clear()
         self._at_written.clear()
+        self._ended.clear()
+
+    def _card_records(
+        self, partition: int, version: VersionKey, roster: Roster
+    ) -> tuple[str, list[Outgoing]]:
+        """The hash of the card that acts for a version, and the card if it is another one."""
+        card = roster.acting(*version)
+        written, mark = self._cards_written.get(version, (None, ""))
+        if card is None or card is written:
+            return mark if card else "", []
+        mark = card_hash(card)
+        self._cards_written[version] = (card, mark)
+        saved = {"hash": mark, "card": card.to_json()}
+        return mark, self._parts(partition, ["card", *version], saved)
 
     def _pane_records(
         self, partition: int, version: VersionKey, monitor: VersionMonitor
@@ -175,99 +182,22 @@ class StateBook:
         records: list[Outgoing] = []
         for pane in monitor.stream.panes_since(first):
             slot = pane.index % monitor.stream.ring
-            key = ["pane", *version, slot]
-            records += self._parts(partition, key, _pane_state(pane))
+            parts = self._parts(partition, ["pane", *version, slot], _pane_state(pane))
+            self._pane_parts[version] = max(self._pane_parts.get(version, 1), len(parts))
             self._panes_written[version] = pane.index + 1
+            records += parts
         return records
 
-    def _restore_model(
-        self,
-        model: str,
-        head: Mapping[str, Any],
-        entries: Mapping[tuple[Any, ...], Any],
-        roster: Roster,
-        judge: Judge,
-    ) -> ModelState:
-        _check_format(head, f"state of {model}")
-        for saved in head["versions"]:
-            version = str(saved["version"])
-            try:
-                self._restore_version(model, version, saved, entries, roster)
-            except _MALFORMED as error:
-                log.error("state of %s %s is unusable, it starts anew: %r", model, version, error)
-                roster.drop(model, version)
-                self._panes_written.pop((model, version), None)
-        recent = roster.recent(model)
-        self._restore_ids(recent, model, head["ids"], entries)
-        span = head["last_span"]
-        untested = [_finding_of(raised) for raised in head["untested"]]
-        state = ModelState(
-            untested={(one.model, one.model_version): one for one in untested},
-            last_version=str(head["last_version"]),
-            last_span=Span(**span) if span else None,
-            silent=bool(head["silent"]),
-        )
-        judge.restore(head["alerts"])
-        return state
-
-    def _restore_version(
-        self,
-        model: str,
-        version: str,
-        saved: Mapping[str, Any],
-        entries: Mapping[tuple[Any, ...], Any],
-        roster: Roster,
-    ) -> None:
-        monitor = self._monitor(model, version, saved, roster)
-        if monitor is None:
-            return
-        events = int(saved["events"])
-        closed = events // monitor.card.monitoring.pane_events
-        panes = []
-        for index in range(max(0, closed - monitor.stream.ring), closed):
-            pane = entries.get(("pane", model, version, index % monitor.stream.ring))
-            if pane is None or pane["index"] != index:
-                raise StateError(f"pane {index} is missing")
-            panes.append(_pane_of(pane))
-        monitor.stream.restore(events, panes, saved["open"])
-        memory = monitor.stream.last_codes(monitor.battery.memory_events)
-        monitor.battery.restore(saved["battery"], memory)
-        monitor.checks.restore(saved["checks"])
-        monitor.resends = int(saved["resends"])
-        monitor.faults.extend((int(n), str(f), str(r), value) for n, f, r, value in saved["faults"])
-        self._panes_written[model, version] = closed
-
-    def _monitor(
-        self, model: str, version: str, saved: Mapping[str, Any], roster: Roster
-    ) -> VersionMonitor | None:
-        try:
-            monitor = roster.monitor(model, version)
-        except UNTESTABLE:
-            return None
-        if monitor is None or _tests_of(monitor) == saved["tests"]:
-            return monitor
-        roster.drop(model, version)
-        return None
-
-    def _restore_ids(
-        self,
-        recent: RecentIds,
-        model: str,
-        saved: Mapping[str, Any],
-        entries: Mapping[tuple[Any, ...], Any],
-    ) -> None:
-        merged = int(saved["merged"])
-        blocks = []
-        for number in range(max(0, merged - recent.ring), merged):
-            block = entries.get(("ids", model, number % recent.ring))
-            if block is not None and block["number"] == number:
-                blocks.append(block["ids"])
-        recent.restore(merged, blocks, saved["fresh"])
-        self._blocks_written[model] = merged
+    def _tombstones(self, partition: int, version: VersionKey, ring: int) -> list[Outgoing]:
+        return [
+            Outgoing(self._topic, pack(["pane", *version, slot, part]), None, partition=partition)
+            for slot in range(ring)
+            for part in range(self._pane_parts.get(version, 1))
+        ]
 
     def _parts(self, partition: int, key: Sequence[Any], value: Any) -> list[Outgoing]:
         packed = pack(value)
-        count = max(1, -(-len(packed) // PART_BYTES))
+        count = _part_count(packed)
         return [
             self._record(
                 partition,
@@ -294,31 +224,13 @@ def newest(records: Iterable[tuple[bytes | None, bytes | None]]) -> dict[bytes, 
     return kept
 
 
-def _joined(saved: Saved) -> dict[tuple[Any, ...], Any]:
-    """Values by key, their parts put together again; what is not whole is logged and left out."""
-    parts: dict[tuple[Any, ...], dict[int, tuple[int, bytes]]] = {}
-    for raw_key, raw in saved.items():
-        try:
-            *key, part = unpack(raw_key)
-            if key:
-                count, piece = unpack(raw)
-                parts.setdefault(tuple(key), {})[int(part)] = (int(count), bytes(piece))
-        except _MALFORMED as error:
-            log.error("a state record under key %r is unreadable: %s", raw_key[:200], error)
-    entries: dict[tuple[Any, ...], Any] = {}
-    for name, pieces in parts.items():
-        try:
-            pack = b"".join(pieces[part][1] for part in range(pieces[0][0]))
-            entries[name] = unpack(pack)
-        except _MALFORMED as error:
-            log.error("state record %r is not whole: %r", name, error)
-    return entries
+def _part_count(packed: bytes) -> int:
+    return max(1, -(-len(packed) // PART_BYTES))
 
 
 def _version_state(version: str, monitor: VersionMonitor) -> dict[str, Any]:
     return {
         "version": version,
-        "tests": _tests_of(monitor),
         "events": monitor.stream.events,
         "open": monitor.stream.open_part(),
         "battery": monitor.battery.state(),
@@ -326,11 +238,6 @@ def _version_state(version: str, monitor: VersionMonitor) -> dict[str, Any]:
         "resends": monitor.resends,
         "faults": [list(fault) for fault in monitor.faults],
     }
-
-
-def _tests_of(monitor: VersionMonitor) -> str:
-    """What the windows depend on: state of other tests is of no use."""
-    return f"{monitor.card.profile_hash} {monitor.card.monitoring.model_dump_json()}"
 
 
 def _pane_state(pane: Pane) -> dict[str, Any]:
@@ -343,48 +250,11 @@ def _pane_state(pane: Pane) -> dict[str, Any]:
     }
 
 
-def _pane_of(saved: Mapping[str, Any]) -> Pane:
-    return Pane(
-        index=int(saved["index"]),
-        span=Span(**saved["span"]),
-        codes=saved["codes"],
-        offsets=saved["offsets"],
-        occurred_us=saved["occurred_us"],
-    )
-
-
-def _finding_of(saved: Mapping[str, Any]) -> Finding:
-    measurement = dict(saved["measurement"])
-    measurement["verdict"] = Verdict(measurement["verdict"])
-    return Finding(
-        **{
-            **saved,
-            "span": Span(**saved["span"]),
-            "measurement": Measurement(**measurement),
-        }
-    )
-
-
-def _move_of(saved: Mapping[str, Any]) -> AlertMove:
-    previous = saved["previous"]
-    return AlertMove(
-        **{
-            **saved,
-            "state": AlertState(saved["state"]),
-            "previous": AlertState(previous) if previous else None,
-            "finding": _finding_of(saved["finding"]),
-        }
-    )
-
-
-def _check_format(document: Any, what: str) -> None:
-    found = document.get("format") if isinstance(document, dict) else None
-    if found != FORMAT:
-        raise StateError(
-            f"{what} has format {found!r}, this release reads {FORMAT}: stop the workers and "
-            "delete the records of the state topic; windows then start anew"
-        )
-
-
-_MOVES_KEY: Final = pack(["moves", 0])[:-1]
-"""With what the keys of a partition's moves begin, whatever their part."""
+def _saved_ruling(ruling: Ruling) -> dict[str, Any]:
+    return {
+        "command": ruling.command.to_json(),
+        "place": asdict(ruling.place),
+        "done": ruling.done,
+        "effect": ruling.effect,
+        "acts_from": ruling.acts_from,
+    }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from monitor.alerts import AlertMove
 from monitor.broker import Partition
+from monitor.decisions import Boundary, Ruling
 from monitor.events import LabelColumns, PaneSummary, PredictionColumns, RejectedRecord
 from monitor.findings import Finding
 from monitor.publishing.outgoing import Outgoing
@@ -26,6 +27,8 @@ class Work:
     moves: list[AlertMove] = field(default_factory=list)
     moves_again: list[AlertMove] = field(default_factory=list)
     """Moves published before a restart, whose rows a crash may have cut off."""
+    boundaries: list[Boundary] = field(default_factory=list)
+    rulings: list[Ruling] = field(default_factory=list)
     events: int = 0
 
     def batch(self) -> StoreBatch:

@@ -1,4 +1,4 @@
-"""Registration: events of a model version that nobody registered, or whose profile is gone.
+"""Registration: events of a model version that nobody registered, or that cannot be tested.
 
 In: what is known of the version. Out: a measurement, raised once and cleared once.
 Never: a dropped event; such events are stored all the same.
@@ -10,9 +10,12 @@ from monitor.findings import Measurement, Verdict
 
 
 def registration(
-    check: Literal["unregistered", "profile_missing"], *, trouble: bool, reason: str
+    check: Literal["unregistered", "profile_missing", "monitor_error"],
+    *,
+    trouble: bool,
+    reason: str,
 ) -> Measurement:
-    """A version has no card (`unregistered`) or no profile to be tested against.
+    """A version has no card, no profile to be tested against, or its tests failed.
 
     **Blind to** a card that is there and wrong. **Cost** nothing.
 

@@ -7,14 +7,17 @@ or on the way are kept.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from monitor.alerts import AlertMove, AlertState
+from monitor.clock import to_datetime, to_us
+from monitor.errors import ContractError
 from monitor.findings import Finding, Measurement, Span, Verdict, kind_of
-from monitor.judging.life import AlertLife, Step
-from monitor.judging.words import sentence
+from monitor.judging.life import AlertLife, Mark, Step
+from monitor.judging.words import sentence, spoken
 from schemas import ModelCard, alert_event_id, fingerprint
+from schemas.command import Command
 
 MAX_ANNOTATION_CHARS = 2_000
 """Of what a card says of its owner; an alert must stay far below the broker's limit."""
@@ -59,13 +62,7 @@ class Judge:
         """The moves that `findings` of one model version cause, in order."""
         moves: list[AlertMove] = []
         for finding in findings:
-            key = (
-                finding.alertname,
-                finding.model,
-                finding.model_version,
-                finding.measurement.feature,
-                finding.segment,
-            )
+            key = _key(finding)
             life = self._lives.get(key)
             if life is None:
                 life = AlertLife(policy.confirmations, policy.resolving_scale)
@@ -81,27 +78,86 @@ class Judge:
         return {key[1:3] for key, life in self._lives.items() if _by_windows(key, life)}
 
     def supersede(
-        self, model: str, version: str, reason: str, span: Span, policy: Policy
+        self,
+        version: tuple[str, str],
+        reason: str,
+        span: Span,
+        policy: Policy,
+        *,
+        whole: bool = False,
     ) -> list[AlertMove]:
-        """End the alerts that the windows of a version raised; `span` is its last event."""
+        """End the alerts that the windows of a version raised, or with `whole` all of them.
+
+        `span` is the event at which they end.
+        """
         moves = []
         for key, life in [*self._lives.items()]:
-            if key[1:3] != (model, version) or not _by_windows(key, life):
+            if key[1:3] != version or not (whole or _by_windows(key, life)):
                 continue
-            check, scale = life.look
-            kind = kind_of(check, key[3])
-            finding = Finding(
-                model=model,
-                model_version=version,
-                category=kind.category,
-                alertname=key[0],
-                segment=key[4],
-                span=span,
-                measurement=_nothing_measured(check, key[3], scale, reason),
-            )
-            moves.append(self._dress(life.supersede(reason), finding, life, policy))
-            del self._lives[key]
+            if life.open:
+                check, scale = life.look
+                finding = Finding(
+                    model=key[1],
+                    model_version=key[2],
+                    category=kind_of(check, key[3]).category,
+                    alertname=key[0],
+                    segment=key[4],
+                    span=span,
+                    measurement=_nothing_measured(check, key[3], scale, reason),
+                )
+                moves.append(self._dress(life.supersede(reason), finding, life, policy))
+            if whole or life.over:
+                del self._lives[key]
         return moves
+
+    def obey(
+        self, command: Command, at_us: int, policies: Mapping[str, Policy]
+    ) -> tuple[list[AlertMove], str]:
+        """What a command does to the alert that it names: moves, and the effect in words.
+
+        `at_us` is the model's event time, `policies` by version. Raises ContractError where no
+        open alert of the model has this fingerprint, or `until` is over.
+        """
+        life, last = self._named(command)
+        at_us = max(at_us, last.span.ended_us)
+        policy = policies.get(last.model_version, Policy())
+        until_us = None if command.until is None else to_us(command.until)
+        if command.action in ("silence", "accept") and until_us is not None and until_us <= at_us:
+            raise ContractError(
+                f"until {command.until} is over: the events of {command.model} are at "
+                f"{to_datetime(at_us)} (event time); give a later time"
+            )
+        mark = Mark(command.who, command.why, command.command_id, at_us, until_us)
+        said = spoken(command)
+        if command.action == "acknowledge":
+            life.acknowledged = mark
+        elif command.action == "silence":
+            life.silenced = mark
+        else:
+            if command.action == "accept":
+                life.accepted = mark
+            move = self._dress(life.close(said), last, life, policy)
+            if life.over:
+                del self._lives[_key(last)]
+            return [replace(move, moved_us=at_us)], f"resolved: {said}"
+        assert life.state is not None
+        again = self._dress(Step(life.state, life.state, said), last, life, policy)
+        told = f"{life.state.value}|{command.action}|{command.command_id}"
+        mark_of = again.fingerprint
+        event_id = alert_event_id(mark_of, life.starts_us, told, last.span.last_offset + 1)
+        return [replace(again, event_id=event_id, moved_us=at_us)], f"{life.state.value}: {said}"
+
+    def _named(self, command: Command) -> tuple[AlertLife, Finding]:
+        for key, life in self._lives.items():
+            last = life.last
+            if key[1] != command.model or not life.open or last is None:
+                continue
+            if fingerprint(_labels(last)) == command.fingerprint:
+                return life, last
+        raise ContractError(
+            f"no open alert of {command.model} has fingerprint {command.fingerprint}: it may have "
+            "ended; see `plumbline alerts list`"
+        )
 
     def firing(self) -> int:
         """How many alerts fire now (recovering ones included)."""
@@ -129,25 +185,18 @@ class Judge:
         self._lives |= lives
 
     def _dress(self, step: Step, finding: Finding, life: AlertLife, policy: Policy) -> AlertMove:
-        measurement = finding.measurement
-        kind = kind_of(measurement.check, measurement.feature)
-        labels = {
-            "alertname": finding.alertname,
-            "severity": kind.severity,
-            "category": finding.category,
-            "model": finding.model,
-            "model_version": finding.model_version,
-            "feature": measurement.feature,
-            "segment": finding.segment,
-        }
-        labels = {name: value for name, value in labels.items() if value}
+        labels = _labels(finding)
         mark = fingerprint(labels)
         end = finding.span.last_offset + 1
         return AlertMove(
             event_id=alert_event_id(mark, life.starts_us, step.state.value, end),
             fingerprint=mark,
             labels=labels,
-            annotations={"summary": sentence(finding), **(policy.owner or {})},
+            annotations={
+                "summary": sentence(finding),
+                **(policy.owner or {}),
+                **_said_by_people(life),
+            },
             state=step.state,
             previous=step.previous,
             reason=step.reason,
@@ -157,8 +206,37 @@ class Judge:
         )
 
 
+def _key(finding: Finding) -> AlertKey:
+    feature = finding.measurement.feature
+    return finding.alertname, finding.model, finding.model_version, feature, finding.segment
+
+
+def _labels(finding: Finding) -> dict[str, str]:
+    measurement = finding.measurement
+    labels = {
+        "alertname": finding.alertname,
+        "severity": kind_of(measurement.check, measurement.feature).severity,
+        "category": finding.category,
+        "model": finding.model,
+        "model_version": finding.model_version,
+        "feature": measurement.feature,
+        "segment": finding.segment,
+    }
+    return {name: value for name, value in labels.items() if value}
+
+
+def _said_by_people(life: AlertLife) -> dict[str, str]:
+    """Annotations by which whoever forwards alerts can leave one out, or say who is at it."""
+    said: dict[str, str] = {}
+    for name, mark in life.marks().items():
+        said |= {f"{name}_by": mark.who, f"{name}_why": mark.why}
+        if mark.until_us is not None:
+            said[f"{name}_until"] = to_datetime(mark.until_us).isoformat()
+    return said
+
+
 def _by_windows(key: AlertKey, life: AlertLife) -> bool:
-    return kind_of(life.look[0], key[3]).category in _OF_WINDOWS
+    return life.open and kind_of(life.look[0], key[3]).category in _OF_WINDOWS
 
 
 def _nothing_measured(check: str, feature: str, scale: int, reason: str) -> Measurement:

@@ -5,16 +5,21 @@
                         +--not confirmed-->     +------drift-------+
                              resolved
 
-In: findings about one alert, in order of events. Out: moves, each with its reason.
-Never: a move because of silence: a gap in data is no evidence, and a finding that cannot tell
-moves nothing.
+A person may close it (resolved) or accept what it says as normal (resolved, and no new life before
+that date); a silence or an acknowledgement moves nothing.
+
+In: findings about one alert, in order of events; what people decided. Out: moves, each with its
+reason. Never: a move because of silence: a gap in data is no evidence, and a finding that cannot
+tell moves nothing.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from monitor.alerts import AlertState
 from monitor.findings import Finding, Measurement, Verdict, kind_of
+from monitor.judging.record import finding_of_saved, saved_finding
 
 Look = tuple[str, int]
 """Which series of looks: (check, scale)."""
@@ -27,6 +32,21 @@ class Step:
     state: AlertState
     previous: AlertState | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a person decided about an alert, and until when (event time) it holds."""
+
+    who: str
+    why: str
+    command_id: str
+    at_us: int
+    until_us: int | None = None
+
+    def over(self, at_us: int) -> bool:
+        """Whether it no longer holds."""
+        return self.until_us is not None and at_us >= self.until_us
 
 
 @dataclass(slots=True)
@@ -44,21 +64,42 @@ class AlertLife:
     fired_by: Look | None = None
     clear_looks: int = 0
     streaks: dict[Look, int] = field(default_factory=dict)
+    last: Finding | None = None
+    """The finding behind its last move."""
+    acknowledged: Mark | None = None
+    """Somebody is at it; forgotten when it ends."""
+    silenced: Mark | None = None
+    """Nobody wants to hear of it; outlives the alert."""
+    accepted: Mark | None = None
+    """What it says is normal for now: until then it has no life."""
 
     def take(self, finding: Finding) -> list[Step]:
         """The moves that this finding causes, in order."""
+        self._forget_marks(finding.span.ended_us)
         measurement = finding.measurement
-        if measurement.verdict is Verdict.CANNOT_TELL:
+        if measurement.verdict is Verdict.CANNOT_TELL or self.accepted is not None:
             return []
+        steps = self._moves_of(finding, measurement)
+        if steps:
+            self.last = finding
+        return steps
+
+    def _moves_of(self, finding: Finding, measurement: Measurement) -> list[Step]:
         look = (measurement.check, measurement.scale)
         if measurement.verdict is Verdict.DRIFT:
             return self._drift(look, finding)
         return self._quiet(look, measurement)
 
     @property
+    def open(self) -> bool:
+        """Whether there is anything to end: it is on, or on its way."""
+        return self.state is not None
+
+    @property
     def over(self) -> bool:
         """Nothing left to remember."""
-        return self.state is None and not self.streaks
+        marked = self.silenced is not None or self.accepted is not None
+        return self.state is None and not self.streaks and not marked
 
     @property
     def look(self) -> Look:
@@ -69,7 +110,17 @@ class AlertLife:
         """End it because nothing will look again; what never fired is not confirmed."""
         if self.state is AlertState.PENDING:
             return self._end(f"not confirmed: {reason}")
-        return self._move(AlertState.SUPERSEDED, reason)
+        return self._end(reason, AlertState.SUPERSEDED)
+
+    def close(self, reason: str) -> Step:
+        """End it because a person says so. Drift that goes on must be seen and confirmed anew."""
+        return self._end(reason)
+
+    def _forget_marks(self, at_us: int) -> None:
+        if self.silenced is not None and self.silenced.over(at_us):
+            self.silenced = None
+        if self.accepted is not None and self.accepted.over(at_us):
+            self.accepted = None
 
     def _drift(self, look: Look, finding: Finding) -> list[Step]:
         measurement = finding.measurement
@@ -141,12 +192,13 @@ class AlertLife:
         self.state = state
         return step
 
-    def _end(self, reason: str) -> Step:
-        step = self._move(AlertState.RESOLVED, reason)
+    def _end(self, reason: str, state: AlertState = AlertState.RESOLVED) -> Step:
+        step = self._move(state, reason)
         self.state = None
         self.fired_by = None
         self.clear_looks = 0
         self.streaks.clear()
+        self.acknowledged = None
         return step
 
     def to_state(self) -> dict[str, Any]:
@@ -157,14 +209,27 @@ class AlertLife:
             "fired_by": list(self.fired_by) if self.fired_by else None,
             "clear_looks": self.clear_looks,
             "streaks": [[check, scale, n] for (check, scale), n in self.streaks.items()],
+            "last": saved_finding(self.last) if self.last else None,
+            **{name: asdict(mark) for name, mark in self.marks().items()},
         }
+
+    def marks(self) -> Mapping[str, Mark]:
+        """What people decided and still holds, by what they did."""
+        marks = {
+            "acknowledged": self.acknowledged,
+            "silenced": self.silenced,
+            "accepted": self.accepted,
+        }
+        return {name: mark for name, mark in marks.items() if mark is not None}
 
     @classmethod
     def from_state(
         cls, saved: dict[str, Any], confirmations: int, resolving_scale: int
     ) -> "AlertLife":
         """Take up where `to_state` left off."""
-        fired_by = saved["fired_by"]
+        fired_by, last = saved["fired_by"], saved.get("last")
+        names = ("acknowledged", "silenced", "accepted")
+        marks = {name: Mark(**saved[name]) for name in names if saved.get(name)}
         return cls(
             confirmations=confirmations,
             resolving_scale=resolving_scale,
@@ -173,6 +238,8 @@ class AlertLife:
             fired_by=(str(fired_by[0]), int(fired_by[1])) if fired_by else None,
             clear_looks=int(saved["clear_looks"]),
             streaks={(str(check), int(scale)): int(n) for check, scale, n in saved["streaks"]},
+            last=finding_of_saved(last) if last else None,
+            **marks,
         )
 
 

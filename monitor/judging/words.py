@@ -1,11 +1,34 @@
 """One plain sentence for a person: what changed, how much, over which events.
 
-In: a finding. Out: the `summary` of its alert, which names the model whoever reads it. Never: a
-decision.
+In: a finding, or a command. Out: the `summary` of its alert, which names the model whoever reads
+it; the reason of the move. Never: a decision.
 """
+
+from datetime import UTC
 
 from monitor.clock import to_datetime
 from monitor.findings import Finding
+from schemas.command import Command
+
+_DONE = {
+    "acknowledge": "acknowledged",
+    "silence": "silenced",
+    "accept": "accepted as normal",
+    "close": "closed",
+}
+
+
+def spoken(command: Command) -> str:
+    """Who decided what, until when, and why.
+
+    >>> spoken(Command(command_id="1", model="m", action="close", fingerprint="0" * 16, who="ann",
+    ...     why="fixed upstream", issued_at="2026-01-01T00:00:00Z"))
+    'closed by ann: fixed upstream'
+    """
+    until = ""
+    if command.until is not None and command.action in ("silence", "accept"):
+        until = f" until {command.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{_DONE[command.action]}{until} by {command.who}: {command.why}"
 
 
 def sentence(finding: Finding) -> str:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from monitor.alerts import AlertMove
 from monitor.clock import to_us
 from monitor.config import ClickHouseSettings
+from monitor.decisions import Boundary, Ruling
 from monitor.errors import StorageError
 from monitor.events import RejectedRecord
 from monitor.storage.connection import Connection
@@ -27,7 +28,9 @@ from monitor.storage.tables import (
     alert_rows,
     audit_rows,
     batch_tables,
+    boundary_rows,
     card_rows,
+    command_rows,
     profile_rows,
     rejection_rows,
 )
@@ -94,6 +97,13 @@ class ClickHouseStore:
         """Step 3 of a commit: the moves that were just published."""
         if moves:
             self._insert("alerts", alert_rows(moves))
+
+    def store_decisions(self, boundaries: Sequence[Boundary], rulings: Sequence[Ruling]) -> None:
+        """Step 3 of a commit: the boundaries and rulings that the state just published holds."""
+        if boundaries:
+            self._insert("boundaries", boundary_rows(boundaries))
+        if rulings:
+            self._insert("commands", command_rows(rulings))
 
     def stored_until(self, topic: str) -> StoredUntil:
         """How far the rows of a topic are stored, for a restore."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from monitor.alerts import AlertMove
 from monitor.clock import to_us
+from monitor.decisions import Boundary, Ruling
 from monitor.errors import StorageError
 from monitor.events import RejectedRecord
 from monitor.storage.refusal import Place, places, refusal
@@ -19,7 +20,9 @@ from monitor.storage.tables import (
     MONTHLY_TABLES,
     alert_rows,
     batch_tables,
+    boundary_rows,
     card_rows,
+    command_rows,
     rejection_rows,
 )
 from schemas import ModelCard
@@ -55,6 +58,8 @@ KEYS: Final = {
     ),
     "alerts": ("model", "fingerprint", "event_id"),
     "cards": ("model", "model_version", "appended_at", "card_hash"),
+    "boundaries": ("model", "model_version", "topic", "partition", "offset", "change"),
+    "commands": ("model", "fingerprint", "topic", "partition", "offset"),
 }
 """By what a repeated row is recognised: the sorting keys of the tables."""
 
@@ -96,6 +101,14 @@ class MemoryStore:
         self._refuse()
         if moves:
             self._tables["alerts"].append(alert_rows(moves))
+
+    def store_decisions(self, boundaries: Sequence[Boundary], rulings: Sequence[Ruling]) -> None:
+        """Step 3 of a commit."""
+        self._refuse()
+        if boundaries:
+            self._tables["boundaries"].append(boundary_rows(boundaries))
+        if rulings:
+            self._tables["commands"].append(command_rows(rulings))
 
     def stored_until(self, topic: str) -> StoredUntil:
         """How far the rows of a topic are stored."""

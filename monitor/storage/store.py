@@ -11,9 +11,9 @@ from typing import Final, Protocol
 import numpy as np
 
 from monitor.alerts import AlertMove
+from monitor.decisions import Boundary, Ruling
 from monitor.events import (
     Bool,
-    Fault,
     Int64,
     LabelColumns,
     PaneSummary,
@@ -73,7 +73,7 @@ class StoreBatch:
             until = by_topic.get(columns.topic)
             mark = until.predictions.get(columns.partition) if until else None
             kept = new_rows(columns.offsets, columns.appended_us, mark)
-            predictions.append(columns if kept is None else _kept_predictions(columns, kept))
+            predictions.append(columns if kept is None else columns.rows(np.flatnonzero(kept)))
         labels = []
         for truths in self.labels:
             until = by_topic.get(truths.topic)
@@ -112,6 +112,10 @@ class Store(Protocol):
         """Step 3 of a commit: the moves that were just published."""
         ...
 
+    def store_decisions(self, boundaries: Sequence[Boundary], rulings: Sequence[Ruling]) -> None:
+        """Step 3 of a commit: the boundaries and rulings that the state just published holds."""
+        ...
+
     def stored_until(self, topic: str) -> StoredUntil:
         """How far the rows of a topic are stored, for a restore."""
         ...
@@ -138,30 +142,6 @@ def new_rows(offsets: Int64, appended_us: Int64, mark: Watermark | None) -> Bool
     if mark is None or not len(offsets) or offsets[0] > mark.offset:
         return None
     return (offsets > mark.offset) | (appended_us > mark.appended_us)
-
-
-def _kept_predictions(columns: PredictionColumns, kept: Bool) -> PredictionColumns:
-    rows = np.flatnonzero(kept)
-    place = {int(row): index for index, row in enumerate(rows)}
-    return replace(
-        columns,
-        offsets=columns.offsets[rows],
-        appended_us=columns.appended_us[rows],
-        occurred_us=columns.occurred_us[rows],
-        sent_us=columns.sent_us[rows],
-        event_ids=[columns.event_ids[row] for row in rows],
-        numbers={name: values[rows] for name, values in columns.numbers.items()},
-        categories={
-            name: [values[row] for row in rows] for name, values in columns.categories.items()
-        },
-        faults=tuple(
-            Fault(place[fault.row], fault.feature, fault.reason, fault.value)
-            for fault in columns.faults
-            if fault.row in place
-        ),
-        events=[columns.events[row] for row in rows.tolist()],
-        repeated=columns.repeated[rows],
-    )
 
 
 def _kept_labels(columns: LabelColumns, kept: Bool) -> LabelColumns:

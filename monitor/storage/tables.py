@@ -4,7 +4,6 @@ In: batches and records. Out: an Arrow table each, its columns named as in the m
 Never: a column that a migration does not have (a test holds both together).
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
@@ -13,12 +12,15 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.alerts import AlertMove
+from monitor.clock import to_us
+from monitor.decisions import Boundary, Ruling, card_hash
 from monitor.events import LabelColumns, PaneSummary, RejectedRecord
 from monitor.findings import Finding, Measurement, Span
 from monitor.storage.arrays import answers, maps, moments, repeated_words, texts, words
 from monitor.storage.predictions import prediction_rows
 from monitor.storage.store import StoreBatch
 from schemas import ModelCard
+from schemas.contract import EARLIEST_TIME
 from schemas.rejection import MAX_ORIGINAL_BYTES
 
 MONTHLY_TABLES: Final = ("predictions", "labels", "rejections")
@@ -175,7 +177,7 @@ def card_rows(card: ModelCard, *, appended_us: int) -> Any:
             "model": words([card.model]),
             "model_version": words([card.model_version]),
             "appended_at": moments([appended_us]),
-            "card_hash": texts([f"sha256:{hashlib.sha256(text).hexdigest()}"]),
+            "card_hash": texts([card_hash(card)]),
             "card": pa.array([text], pa.binary()),
             "owner_team": words([owner.team if owner else ""]),
             "owner_contact": texts([owner.contact if owner else ""]),
@@ -184,6 +186,48 @@ def card_rows(card: ModelCard, *, appended_us: int) -> Any:
             "retrain_reason": texts([card.retrain_reason]),
             "dataset_fingerprint": texts([card.dataset_fingerprint]),
             "profile_hash": texts([card.profile_hash]),
+        }
+    )
+
+
+def boundary_rows(boundaries: Sequence[Boundary]) -> Any:
+    """Rows of the boundaries table."""
+    return pa.table(
+        {
+            "model": words([one.model for one in boundaries]),
+            "model_version": words([one.model_version for one in boundaries]),
+            "change": words([one.change.value for one in boundaries]),
+            "topic": words([one.topic for one in boundaries]),
+            "partition": pa.array([one.partition for one in boundaries], pa.int32()),
+            "offset": pa.array([one.offset for one in boundaries], pa.int64()),
+            "card_hash": texts([one.card_hash for one in boundaries]),
+            "reason": texts([one.reason for one in boundaries]),
+            "at": moments([one.at_us for one in boundaries]),
+        }
+    )
+
+
+def command_rows(rulings: Sequence[Ruling]) -> Any:
+    """Rows of the commands table."""
+    commands = [ruling.command for ruling in rulings]
+    places = [ruling.place for ruling in rulings]
+    return pa.table(
+        {
+            "model": words([command.model for command in commands]),
+            "fingerprint": texts([command.fingerprint for command in commands]),
+            "command_id": texts([command.command_id for command in commands]),
+            "action": words([command.action for command in commands]),
+            "who": texts([command.who for command in commands]),
+            "why": texts([command.why for command in commands]),
+            "issued_at": moments([to_us(command.issued_at) for command in commands]),
+            "until": moments([to_us(command.until or EARLIEST_TIME) for command in commands]),
+            "done": pa.array([ruling.done for ruling in rulings], pa.bool_()),
+            "effect": texts([ruling.effect for ruling in rulings]),
+            "acts_from": pa.array([ruling.acts_from for ruling in rulings], pa.int64()),
+            "appended_at": moments([place.appended_us for place in places]),
+            "topic": words([place.topic for place in places]),
+            "partition": pa.array([place.partition for place in places], pa.int32()),
+            "offset": pa.array([place.offset for place in places], pa.int64()),
         }
     )
 

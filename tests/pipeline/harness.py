@@ -174,6 +174,11 @@ class Plant:
         for record in records:
             self.positions[record.topic, record.partition] = record.offset + 1
 
+    def take_card(self, card: ModelCard) -> None:
+        """A card comes, and acts with the next commit."""
+        self.pipeline.on_card(card)
+        self.commit()
+
     def commit(self, *, snapshot: bool = False) -> None:
         self.pipeline.commit(self.positions, ME, snapshot=snapshot)
 

@@ -26,7 +26,7 @@ def test_an_unregistered_model_is_stored_and_raised_once_until_its_card_comes() 
     plant = Plant().run(events(400))
     assert plant.counts()["predictions"] == 400
     assert plant.moves() == [("UnregisteredModel", "firing")]
-    plant.pipeline.on_card(whole_card())
+    plant.take_card(whole_card())
     plant.run(events(100, first=400))
     assert plant.moves()[1:] == [("UnregisteredModel", "resolved")]
     assert plant.counts()["pane_summaries"] == 2 * 3
@@ -63,9 +63,9 @@ def test_a_missing_profile_is_raised_once_and_taken_back_by_the_same_card() -> N
     plant = Plant(card).run(events(300))
     assert plant.moves() == [("ProfileMissing", "firing")]
     assert plant.reborn().run(events(100, first=300)).moves() == plant.moves()
-    plant = plant.reborn()
+    plant = plant.reborn().run(events(100, first=300))
     plant.store.save_profile(card.profile_hash or "", reference().to_bytes())
-    plant.pipeline.on_card(card)
+    plant.take_card(card)
     plant.run(events(100, first=400))
     assert plant.moves()[1:] == [("ProfileMissing", "resolved")]
     assert plant.counts()["pane_summaries"] == 2 * 3
@@ -107,7 +107,7 @@ def test_alerts_of_windows_that_a_new_card_replaces_are_ended() -> None:
     plant = Plant(whole_card()).run(DRIFT)
     assert plant.open_alerts()
     other = Monitoring(pane_events=50, scales=(400,))
-    plant.pipeline.on_card(whole_card(monitoring=other))
+    plant.take_card(whole_card(monitoring=other))
     plant.run(events(1, first=900))
     assert plant.open_alerts() == set()
     assert plant.moves()[-1][1] == "superseded"
@@ -129,7 +129,7 @@ def test_a_card_that_changed_while_no_worker_ran_ends_them_too() -> None:
 def test_a_new_owner_leaves_windows_and_alerts_alone() -> None:
     owner = Owner(team="ops", contact="ops@example.org", runbook="x" * 600_000)
     plant = Plant(whole_card()).run(DRIFT[:500])
-    plant.pipeline.on_card(whole_card(owner=owner))
+    plant.take_card(whole_card(owner=owner))
     plant.run(DRIFT[500:])
     plain = Plant(whole_card()).run(DRIFT)
     assert plant.moves() == plain.moves()

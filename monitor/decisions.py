@@ -1,0 +1,73 @@
+"""Records of what changed between two events: which card acts from where, what a person ordered.
+
+In: nothing. Out: the records that the pipeline makes and the tables `boundaries` and `commands`
+keep. Never: a decision.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schemas.command import Command
+from schemas.model import ModelCard
+
+
+def card_hash(card: ModelCard) -> str:
+    """By what a card is named wherever one is: SHA-256 of its JSON."""
+    return f"sha256:{hashlib.sha256(card.to_json()).hexdigest()}"
+
+
+class Change(StrEnum):
+    """What became of a model version at a boundary."""
+
+    BEGUN = "begun"
+    """Its first event: from here its card acts."""
+    CARD = "card"
+    """Another card acts from here; its windows go on."""
+    WINDOWS = "windows"
+    """Another card acts from here, and its windows start anew."""
+    REPLACED = "replaced"
+    """Another version has taken over: its alerts end, its windows are dropped."""
+    QUARANTINED = "quarantined"
+    """Testing it failed: its events are stored and not tested until its card changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """From `offset` on, events of a model version are treated in another way."""
+
+    model: str
+    model_version: str
+    change: Change
+    topic: str
+    partition: int
+    offset: int
+    """The first predictions offset behind the boundary."""
+    card_hash: str
+    """SHA-256 of the card that acts from here, empty where none does."""
+    reason: str
+    at_us: int
+    """Event time of the last event known at the boundary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a command stands in its topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    appended_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A command and what it did."""
+
+    command: Command
+    place: Place
+    done: bool
+    effect: str
+    """In words: what changed, or why nothing did."""
+    acts_from: int
+    """The predictions offset from which it acts; -1 where the model has none."""

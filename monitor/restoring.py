@@ -1,0 +1,285 @@
+"""The records of the state topic read back: what a worker knew, as far as it is whole.
+
+In: the newest value of every key of one partition. Out: models, streams, open alerts, what was
+published last. Never: an object built from what the bytes name, nor one model stopped by what is
+wrong with another's records.
+
+Format 1 (before cards had boundaries) is read as far as it goes: models, alerts and ids live on,
+windows start anew. Of any other format nothing is taken: StateError, with the way out.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from monitor.alerts import AlertMove
+from monitor.census import ModelState, Standing
+from monitor.decisions import Boundary, Change, Place, Ruling
+from monitor.errors import StateError
+from monitor.findings import Span
+from monitor.judging.judge import Judge
+from monitor.judging.record import finding_of_saved, move_of_saved
+from monitor.packing import pack, unpack
+from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
+from monitor.windows.duplicates import RecentIds
+from monitor.windows.panes import Pane
+from schemas import ModelCard
+from schemas.command import Command
+
+FORMAT: Final = 2
+READABLE: Final = (1, FORMAT)
+MALFORMED: Final = (
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    StateError,
+    ValidationError,
+)
+"""What reading a value raises that is not of the form that was written."""
+
+log = logging.getLogger(__name__)
+
+Saved = Mapping[bytes, bytes]
+"""The newest value of every key of one partition."""
+Entries = Mapping[tuple[Any, ...], Any]
+"""Values by key, their parts put together."""
+
+
+@dataclass(slots=True)
+class Restored:
+    """What one partition's state held."""
+
+    models: dict[str, ModelState] = field(default_factory=dict)
+    panes: dict[VersionKey, int] = field(default_factory=dict)
+    """Version to the number of its panes that the state holds."""
+    blocks: dict[str, int] = field(default_factory=dict)
+    """Model to the number of its blocks of ids that the state holds."""
+    cards: dict[VersionKey, str] = field(default_factory=dict)
+    """Version to the hash of its card in the state."""
+
+
+@dataclass(slots=True)
+class Said:
+    """What was published last: its rows may be missing."""
+
+    moves: list[AlertMove] = field(default_factory=list)
+    boundaries: list[Boundary] = field(default_factory=list)
+    rulings: list[Ruling] = field(default_factory=list)
+
+
+def offset_of(saved: Saved, what: str) -> int | None:
+    """The predictions offset that a partition's state belongs to; None where there is none."""
+    raw = saved.get(pack(["at"]))
+    if raw is None:
+        return None
+    at = unpack(raw)
+    check_format(at, what)
+    return int(at["offset"])
+
+
+def said(saved: Saved) -> Said:
+    """What was published with the newest state of a partition."""
+    try:
+        own = {key: value for key, value in saved.items() if key.startswith(_SAID_KEYS)}
+        entries = joined(own)
+        if ("said",) not in entries:
+            return Said([move_of_saved(move) for move in entries.get(("moves",), [])])
+        told = entries["said",]
+        return Said(
+            [move_of_saved(move) for move in told["moves"]],
+            [Boundary(**{**one, "change": Change(one["change"])}) for one in told["boundaries"]],
+            [_ruling_of(one) for one in told["rulings"]],
+        )
+    except MALFORMED as error:
+        log.error("what a state says was published is unreadable (%s): rows may be missing", error)
+        return Said()
+
+
+def restore(partition: int, saved: Saved, at: int, roster: Roster, judge: Judge) -> Restored:
+    """Bring one partition's models back.
+
+    What is not whole, and a version whose profile is gone, starts anew; it is logged, and stops no
+    other model. Raises StorageError where a profile cannot be read now.
+    """
+    entries = joined(saved)
+    restored = Restored()
+    for key, head in entries.items():
+        if len(key) != 2 or key[0] != "head":
+            continue
+        model = str(key[1])
+        try:
+            if head["offset"] > at:  # of a time before the group's offsets were set back
+                continue
+            state = _model(model, head, entries, roster, restored)
+            judge.restore(head["alerts"])
+        except MALFORMED as error:
+            log.error("state of %s is unusable, it starts anew: %r", model, error)
+            roster.drop_model(model)
+            restored.blocks.pop(model, None)
+            for version in [one for one in restored.cards if one[0] == model]:
+                del restored.cards[version]
+                restored.panes.pop(version, None)
+            continue
+        state.partition = partition
+        restored.models[model] = state
+    return restored
+
+
+def joined(saved: Saved) -> dict[tuple[Any, ...], Any]:
+    """Values by key, their parts put together again; what is not whole is logged and left out."""
+    parts: dict[tuple[Any, ...], dict[int, tuple[int, bytes]]] = {}
+    for raw_key, raw in saved.items():
+        try:
+            *key, part = unpack(raw_key)
+            if key:
+                count, piece = unpack(raw)
+                parts.setdefault(tuple(key), {})[int(part)] = (int(count), bytes(piece))
+        except MALFORMED as error:
+            log.error("a state record under key %r is unreadable: %s", raw_key[:200], error)
+    entries: dict[tuple[Any, ...], Any] = {}
+    for name, pieces in parts.items():
+        try:
+            whole = b"".join(pieces[part][1] for part in range(pieces[0][0]))
+            entries[name] = unpack(whole)
+        except MALFORMED as error:
+            log.error("state record %r is not whole: %r", name, error)
+    return entries
+
+
+def check_format(document: Any, what: str) -> int:
+    """The format of a document; raises StateError for one that this release cannot read."""
+    found = document.get("format") if isinstance(document, dict) else None
+    if found not in READABLE:
+        raise StateError(
+            f"{what} has format {found!r}, this release reads {READABLE[0]} to {READABLE[-1]}: "
+            "run the release that wrote it, or stop the workers and delete the records of the "
+            "state topic; windows then start anew"
+        )
+    return int(found)
+
+
+def _model(
+    model: str, head: Mapping[str, Any], entries: Entries, roster: Roster, restored: Restored
+) -> ModelState:
+    form = check_format(head, f"state of {model}")
+    span = head["last_span"]
+    state = ModelState(
+        last_version=str(head["last_version"]),
+        last_span=Span(**span) if span else None,
+        silent=bool(head["silent"]),
+        commands=dict.fromkeys(map(str, head.get("commands", ()))),
+    )
+    if form == 1:
+        for raised in map(finding_of_saved, head["untested"]):
+            state.versions[raised.model_version] = Standing(trouble=raised)
+            roster.take_up((model, raised.model_version), None)
+    else:
+        _versions(model, head, entries, roster, state, restored)
+    recent = roster.recent(model)
+    _restore_ids(recent, model, head["ids"], entries)
+    restored.blocks[model] = recent.merged
+    return state
+
+
+def _versions(
+    model: str,
+    head: Mapping[str, Any],
+    entries: Entries,
+    roster: Roster,
+    state: ModelState,
+    restored: Restored,
+) -> None:
+    windows = {str(saved["version"]): saved for saved in head["versions"]}
+    for name, trouble, replaced, since, card_hash in head["standings"]:
+        version = str(name)
+        key = (model, version)
+        try:
+            card = _card(entries, key, card_hash)
+            roster.take_up(key, card)
+            if version in windows:
+                restored.panes[key] = _windows(key, windows[version], entries, roster)
+            raised = finding_of_saved(trouble) if trouble else None
+            state.versions[version] = Standing(raised, bool(replaced), int(since))
+            if card_hash:
+                restored.cards[key] = str(card_hash)
+        except (*MALFORMED, *UNTESTABLE) as error:
+            log.error("state of %s %s is unusable, it starts anew: %r", model, version, error)
+            roster.never_seen(model, version)
+            restored.panes.pop(key, None)
+
+
+def _card(entries: Entries, version: VersionKey, card_hash: str) -> ModelCard | None:
+    if not card_hash:
+        return None
+    saved = entries["card", *version]
+    if saved["hash"] != card_hash:
+        raise StateError(f"its card is {saved['hash']}, not {card_hash}")
+    return ModelCard.model_validate_json(saved["card"])
+
+
+def _windows(
+    version: VersionKey, saved: Mapping[str, Any], entries: Entries, roster: Roster
+) -> int:
+    monitor = roster.monitor(*version)
+    if monitor is None:
+        raise StateError("its card names no profile")
+    events = int(saved["events"])
+    closed = events // monitor.card.monitoring.pane_events
+    panes = []
+    for index in range(max(0, closed - monitor.stream.ring), closed):
+        pane = entries.get(("pane", *version, index % monitor.stream.ring))
+        if pane is None or pane["index"] != index:
+            raise StateError(f"pane {index} is missing")
+        panes.append(_pane_of(pane))
+    _resume(monitor, events, panes, saved)
+    return closed
+
+
+def _resume(
+    monitor: VersionMonitor, events: int, panes: list[Pane], saved: Mapping[str, Any]
+) -> None:
+    monitor.stream.restore(events, panes, saved["open"])
+    memory = monitor.stream.last_codes(monitor.battery.memory_events)
+    monitor.battery.restore(saved["battery"], memory)
+    monitor.checks.restore(saved["checks"])
+    monitor.resends = int(saved["resends"])
+    monitor.faults.extend((int(n), str(f), str(r), value) for n, f, r, value in saved["faults"])
+
+
+def _restore_ids(recent: RecentIds, model: str, saved: Mapping[str, Any], entries: Entries) -> None:
+    merged = int(saved["merged"])
+    blocks = []
+    for number in range(max(0, merged - recent.ring), merged):
+        block = entries.get(("ids", model, number % recent.ring))
+        if block is not None and block["number"] == number:
+            blocks.append(block["ids"])
+    recent.restore(merged, blocks, saved["fresh"])
+
+
+def _pane_of(saved: Mapping[str, Any]) -> Pane:
+    return Pane(
+        index=int(saved["index"]),
+        span=Span(**saved["span"]),
+        codes=saved["codes"],
+        offsets=saved["offsets"],
+        occurred_us=saved["occurred_us"],
+    )
+
+
+def _ruling_of(saved: Mapping[str, Any]) -> Ruling:
+    return Ruling(
+        command=Command.model_validate_json(saved["command"]),
+        place=Place(**saved["place"]),
+        done=bool(saved["done"]),
+        effect=str(saved["effect"]),
+        acts_from=int(saved["acts_from"]),
+    )
+
+
+_SAID_KEYS: Final = (pack(["said", 0])[:-1], pack(["moves", 0])[:-1])
+"""With what the keys of what a partition said begin, whatever their part; the second: format 1."""
