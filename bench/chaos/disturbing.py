@@ -112,14 +112,17 @@ class Run:
             self._rebalancing = False
             self._kill(moved[0], "SIGKILL {} just after its partitions had moved")
         now_s = time.monotonic()
-        for one in [later for later in self._later if later.due_s <= now_s]:
-            self._later.remove(one)
+        due = [later for later in self._later if later.due_s <= now_s]
+        self._later = [later for later in self._later if later.due_s > now_s]
+        for one in due:
             one.act()
         if waiting and self._consumed >= waiting[0].at_events and self._may_begin(waiting[0]):
             self._begin(waiting.pop(0))
 
     def _may_begin(self, one: Disturbance) -> bool:
-        """One server at a time; workers at any time."""
+        """One server at a time; no worker leaves that is the last one."""
+        if one.kind in (Kind.REMOVE, Kind.ZOMBIE):
+            return len(self.fleet.slots()) > 1
         return one.kind not in SIGNALS or not self._house_away
 
     def _begin(self, one: Disturbance) -> None:
@@ -154,7 +157,10 @@ class Run:
                 self._after(one.lasts_s, self._house_again)
 
     def _kill_any(self) -> None:
-        self._kill(self._any(), "SIGKILL {}")
+        if self.fleet.slots():
+            self._kill(self._any(), "SIGKILL {}")
+        else:  # all of them are just being started again
+            self._after(PAUSE_BEFORE_S, self._kill_any)
 
     def _kill(self, slot: str, words: str) -> None:
         self._note(words.format(slot))
@@ -163,14 +169,8 @@ class Run:
         self._after(pause_s, lambda: self.fleet.start(slot))
 
     def _any(self) -> str:
-        """A worker by seed; one that is just being started again, if there is no other."""
-        deadline = time.monotonic() + END_TIMEOUT_S
-        while not (slots := self.fleet.slots()):
-            for one in self._later[:]:
-                if time.monotonic() > min(one.due_s, deadline):
-                    self._later.remove(one)
-                    one.act()
-            time.sleep(LOOK_S)
+        """A worker by seed."""
+        slots = self.fleet.slots()
         return slots[int(self._draw.integers(len(slots)))]
 
     def _thaw(self, slot: str) -> None:
