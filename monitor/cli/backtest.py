@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from monitor.cli.fault_options import fault_option, seed_option
 from monitor.cli.settings import current_settings
 
 _FILE = click.Path(path_type=Path)
@@ -39,6 +40,14 @@ _NEW_FILE = click.Path(path_type=Path, dir_okay=False)
     "window=1000,4000,1000+4000 (sizes joined by + run together). Can be given more than once; "
     "each sweep changes its setting alone.",
 )
+@fault_option
+@seed_option
+@click.option(
+    "--onset",
+    type=click.IntRange(min=0),
+    metavar="ROW",
+    help="First row that the fault touches. Default: the middle.",
+)
 @click.pass_context
 def backtest_command(
     ctx: click.Context,
@@ -49,18 +58,28 @@ def backtest_command(
     json_file: Path | None,
     html_file: Path | None,
     sweeps: tuple[str, ...],
+    faults: tuple[str, ...],
+    seed: int,
+    onset: int | None,
 ) -> None:
     """Run the monitor over EVENTS (CSV, Parquet or NDJSON), with no broker and no server.
 
     Prints every alert with its moves, the budget for false alarms, and what cannot tell. Columns
     of EVENTS: event_id, occurred_at, model_version, prediction, score or score_<class>, and the
     features of the card. Rows are taken in the order of the file and numbered from 0.
+
+    With `--fault` the events are broken on purpose from a row on; the report says what was done,
+    and whether, when and by which alert it was caught.
     """
+    from rich.text import Text
+
+    from monitor.backtest.labels import label_coverage
     from monitor.backtest.report import html_report
     from monitor.backtest.run import as_profile, run_backtest
     from monitor.backtest.sweep import Sweep, run_sweep
     from monitor.backtest.tables import result_parts, sweep_table
     from monitor.cli.console import console
+    from monitor.cli.faults import broken_backtest
     from monitor.profiling.card import load_card
     from monitor.profiling.dataset import read_dataset
 
@@ -70,15 +89,28 @@ def backtest_command(
     events = read_dataset(events_file, card)
     labels = None if labels_file is None else read_dataset(labels_file)
     key = current_settings(ctx).sensitivity.key() if card.sensitive else None
-    profile = as_profile(compared, card, key)
-    result = run_backtest(events, card, profile, labels=labels, key=key)
     screen = console()
+    verdict = None
+    if faults:
+        if sweeps:
+            raise click.UsageError("--fault and --sweep exclude each other")
+        coverage = None if labels is None else label_coverage(events, labels)
+        verdict, result = broken_backtest(
+            events, compared, card, faults, seed=seed, onset=onset, key=key, labels=coverage
+        )
+        for words, style in verdict.lines():
+            screen.print(Text(words, style=style))
+        screen.print()
+    else:
+        profile = as_profile(compared, card, key)
+        result = run_backtest(events, card, profile, labels=labels, key=key)
     for part in result_parts(result):
         screen.print(part)
     for sweep in asked:
         screen.print(sweep_table(sweep, run_sweep(sweep, events, card, compared, profile, key)))
     if json_file is not None:
-        _write(json_file, _json(result.to_json()))
+        told = {} if verdict is None else {"drill": verdict.to_json()}
+        _write(json_file, _json(result.to_json() | told))
     if html_file is not None:
         _write(html_file, html_report(result))
 

@@ -87,7 +87,7 @@ def ensure_topics(settings: Settings) -> list[str]:
     Raises BrokerError or ConfigError.
     """
     kafka = settings.kafka
-    with _admin(kafka, "creating topics") as admin:
+    with admin_client(kafka, "creating topics") as admin:
         there = set(admin.list_topics())
         missing = [spec for spec in topic_specs(kafka) if spec.name not in there]
         if not missing:
@@ -114,7 +114,7 @@ def ensure_topics(settings: Settings) -> list[str]:
 
 def check_topics(settings: Settings) -> list[TopicProblem]:
     """Everything that is wrong with the topics; raises BrokerError when no broker answers."""
-    with _admin(settings.kafka, "looking at the topics") as admin:
+    with admin_client(settings.kafka, "looking at the topics") as admin:
         there = set(admin.list_topics())
         specs = topic_specs(settings.kafka)
         missing = [
@@ -137,7 +137,7 @@ def require_topics(settings: Settings) -> None:
     soon as somebody has made it) where a topic is missing or no broker answers.
     """
     specs = topic_specs(settings.kafka)
-    with _admin(settings.kafka, "looking at the topics") as admin:
+    with admin_client(settings.kafka, "looking at the topics") as admin:
         there = set(admin.list_topics())
         present = [spec.name for spec in specs if spec.name in there]
         described = admin.describe_topics(present) if present else []
@@ -203,7 +203,8 @@ def _miscounted(spec: TopicSpec, partitions: int) -> Iterator[TopicProblem]:
 
 
 @contextmanager
-def _admin(kafka: KafkaSettings, doing: str) -> Iterator[Any]:
+def admin_client(kafka: KafkaSettings, doing: str) -> Iterator[Any]:
+    """kafka-python's admin client; its errors are BrokerError or ConfigError, which say `doing`."""
     where = f"{doing} at Kafka {kafka.bootstrap_servers}"
     try:
         admin = KafkaAdminClient(
