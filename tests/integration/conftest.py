@@ -21,7 +21,7 @@ from kafka import KafkaProducer
 
 from devstack import StackInfo
 from monitor.broker import client_options
-from monitor.config import Settings, load_settings
+from monitor.config import Settings, TopicSettings, load_settings
 from monitor.intake.topics import ensure_topics
 from monitor.profiling.build import build_profile
 from monitor.profiling.dataset import read_dataset
@@ -136,31 +136,9 @@ def another_site(stack: StackInfo, tmp_path: Path) -> Iterator[Site]:
 def _new_site(stack: StackInfo, folder: Path) -> Iterator[Site]:
     folder.mkdir()
     name = f"e2e_{uuid4().hex[:10]}"
-    topics = ("predictions", "labels", "models", "commands", "alerts", "rejections", "state")
     settings_file = folder / "plumbline.yaml"
-    settings_file.write_text(
-        yaml.safe_dump(
-            {
-                "kafka": {
-                    "bootstrap_servers": stack.kafka_bootstrap,
-                    "group_id": name,
-                    "partitions": 2,
-                    "topics": {
-                        **{topic: f"{name}.{topic}" for topic in topics},
-                        "alerts_state": f"{name}.alerts.state",
-                    },
-                },
-                "clickhouse": {
-                    "host": stack.clickhouse_host,
-                    "port": stack.clickhouse_port,
-                    "username": stack.writer_user,
-                    "password": stack.writer_password,
-                    "database": name,
-                },
-                "worker": {"commit_interval_ms": 200, "snapshot_interval_ms": 600},
-            }
-        )
-    )
+    names = {topic: f"{name}.{topic.replace('_', '.')}" for topic in TopicSettings.model_fields}
+    settings_file.write_text(settings_text(stack, name, names))
     settings = load_settings(settings_file)
     ensure_topics(settings)
     with ClickHouseStore(settings.clickhouse) as store:
@@ -174,6 +152,30 @@ def _new_site(stack: StackInfo, folder: Path) -> Iterator[Site]:
                     worker.kill()
                 worker.wait(timeout=20)
             store.connection.command("DROP DATABASE {name:Identifier}", {"name": name})
+
+
+def settings_text(
+    stack: StackInfo, name: str, topics: Mapping[str, str], partitions: int = 2, **worker: int
+) -> str:
+    """A settings file: group and database `name`, short intervals; `worker` settings on top."""
+    return yaml.safe_dump(
+        {
+            "kafka": {
+                "bootstrap_servers": stack.kafka_bootstrap,
+                "group_id": name,
+                "partitions": partitions,
+                "topics": dict(topics),
+            },
+            "clickhouse": {
+                "host": stack.clickhouse_host,
+                "port": stack.clickhouse_port,
+                "username": stack.writer_user,
+                "password": stack.writer_password,
+                "database": name,
+            },
+            "worker": {"commit_interval_ms": 200, "snapshot_interval_ms": 600, **worker},
+        }
+    )
 
 
 def order_card(model: str = MODEL) -> ModelCard:
