@@ -77,36 +77,87 @@ def _storage_fix(name: str) -> str:
 def _mend(settings: "Settings") -> None:
     from monitor.intake.topics import ensure_topics
     from monitor.storage.clickhouse import ClickHouseStore
+    from monitor.storage.retention import apply_retention
 
     for topic in ensure_topics(settings):
         click.echo(f"created topic {topic}")
     with ClickHouseStore(settings.clickhouse) as store:
         for migration in store.migrate():
             click.echo(f"applied migration {migration}")
+        for change in apply_retention(store.connection, settings.retention.by_table()):
+            click.echo(f"rows kept: {change}")
 
 
 def _broker(settings: "Settings") -> list[Check]:
+    """The road to each broker; then the topics, and what the account may do with them."""
+    from monitor.clock import SystemClock
+    from monitor.intake.access import check_access, check_rights, worker_rights
     from monitor.intake.topics import check_topics
 
-    servers = settings.kafka.bootstrap_servers
+    kafka = settings.kafka
+    roads = [
+        Check(road.name, road.problem, road.fix) for road in check_access(kafka, SystemClock())
+    ]
+    if all(road.problem for road in roads):
+        return roads
+    rights = [
+        Check(right.name, right.problem, right.fix)
+        for right in check_rights(kafka, worker_rights(kafka))
+    ]
     problems = check_topics(settings)
-    checks = [Check(f"Kafka answers at {servers}")]
-    if not problems:
-        return [*checks, Check("all topics are there, with the right settings")]
-    return checks + [Check(f"topic {p.topic}", p.problem, p.fix) for p in problems]
+    topics = [Check(f"topic {p.topic}", p.problem, p.fix) for p in problems]
+    all_well = Check("all topics are there, with the right settings")
+    return [*roads, *rights, *(topics or [all_well]), *_transactions(settings)]
+
+
+def _transactions(settings: "Settings") -> list[Check]:
+    """Whether the account may commit; under a slot of its own, so that no worker is fenced."""
+    from monitor.errors import ConfigError
+    from monitor.publishing.kafka import KafkaPublisher
+
+    name = f"transactions as plumbline-{settings.kafka.group_id}-*"
+    publisher = KafkaPublisher(settings.kafka, "doctor")
+    try:
+        publisher.open()
+    except ConfigError as error:
+        user = settings.kafka.sasl_username or "NAME"
+        fix = (
+            f"kafka-acls --add --allow-principal User:{user} --operation Write "
+            f"--transactional-id plumbline-{settings.kafka.group_id}- "
+            "--resource-pattern-type prefixed"
+        )
+        return [Check(name, str(error), fix)]
+    finally:
+        publisher.close()
+    return [Check(name)]
 
 
 def _tables(settings: "Settings") -> list[Check]:
+    from monitor.clock import SystemClock
+    from monitor.storage.access import check_road, missing_grants
     from monitor.storage.connection import Connection
+    from monitor.storage.retention import retention_problems
     from monitor.storage.schema import schema_problems
+    from monitor.tls import RoadError
 
-    connection = Connection(settings.clickhouse)
     house = settings.clickhouse
-    checks = [Check(f"ClickHouse {connection.ping()} answers at {house.host}:{house.port}")]
+    place = f"{house.host}:{house.port}"
+    try:
+        road = check_road(house, SystemClock())
+    except RoadError as error:
+        return [Check(f"ClickHouse at {place}", error.problem, error.fix)]
+    connection = Connection(house)
+    checks = [Check(f"ClickHouse {connection.ping()} answers at {place} ({road})")]
     problems = schema_problems(connection)
-    if not problems:
-        return [*checks, Check(f"database {house.database} has every table")]
-    return checks + [Check("tables", problem, "plumbline doctor --fix") for problem in problems]
+    if problems:
+        return checks + [Check("tables", problem, "plumbline doctor --fix") for problem in problems]
+    checks.append(Check(f"database {house.database} has every table"))
+    checks += [Check("grants", problem, fix) for problem, fix in missing_grants(connection)]
+    checks += [
+        Check("retention", problem, "plumbline doctor --fix")
+        for problem in retention_problems(connection, settings.retention.by_table())
+    ]
+    return checks
 
 
 def _cards(settings: "Settings") -> list[Check]:

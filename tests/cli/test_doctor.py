@@ -29,13 +29,15 @@ def test_what_is_away_is_told_once_with_its_fix(tmp_path: Path) -> None:
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert [line.partition(":")[0] for line in lines] == [
-        "FAIL  reaching Kafka",
+        "FAIL  Kafka at 127.0.0.1",
         "      fix",
-        "FAIL  reaching ClickHouse",
+        "FAIL  ClickHouse at 127.0.0.1",
         "      fix",
     ]
+    assert "Connection refused" in lines[0]
     assert "kafka.bootstrap_servers" in lines[1]
     assert "plumbline stack up" in lines[3]
+    assert "clickhouse.host" in lines[3]
     assert result.stderr == "Error: 2 of 2 checks failed\n"
 
 
