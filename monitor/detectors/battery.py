@@ -11,6 +11,7 @@ from typing import Any
 
 from monitor.detectors.budget import Share, false_alarms_per_event, independent_looks, split
 from monitor.detectors.calibration import MIN_BLOCKS
+from monitor.detectors.effects import NumberBins
 from monitor.detectors.joint_tests import JointTests
 from monitor.detectors.ks import CdfTables
 from monitor.detectors.rest import Rests, column_array
@@ -91,7 +92,8 @@ class Battery:
             },
         )
         scores = ScoreTables.of(profile.columns)
-        tables = CdfTables.of([c for c in profile.columns if isinstance(c, NumberReference)])
+        numbers = [c for c in profile.columns if isinstance(c, NumberReference)]
+        tables, bins = CdfTables.of(numbers), NumberBins(numbers)
         self._limits, sequential = sequential_thresholds(
             profile, scores, shares["sequential"], slowest=smallest
         )
@@ -99,7 +101,9 @@ class Battery:
         """How the budget is split over the families of tests."""
         looks = independent_looks(monitoring.confirmations)
         self._windows = {
-            scale: WindowTests(profile, tables, scale, monitoring.effect_floor, shares, looks=looks)
+            scale: WindowTests(
+                profile, tables, bins, scale, monitoring.effect_floor, shares, looks=looks
+            )
             for scale in monitoring.scales
         }
         self._joint = {

@@ -48,15 +48,16 @@ class JointTests:
         self._spread = float(calibration.joint_spread[place])
         self._joint_alpha = shares["joint"].alpha(scale, looks=looks)
         self._joint = len(profile.columns) >= MIN_COLUMNS
-        numeric = [
-            row for row, column in enumerate(profile.columns) if isinstance(column, NumberReference)
-        ]
+        numbers = {
+            row: column
+            for row, column in enumerate(profile.columns)
+            if isinstance(column, NumberReference)
+        }
+        numeric = list(numbers)
         self._pairs = pairs and calibration.pair_mean.size > 0
         self._rows = np.array(numeric, dtype=np.int64)
         self._names = [profile.names[row] for row in numeric]
-        self._ranks = RankCorrelations(
-            [column for column in profile.columns if isinstance(column, NumberReference)], tables
-        )
+        self._ranks = RankCorrelations(list(numbers.values()) if self._pairs else [], tables)
         grid = (
             np.ix_(numeric, numeric) if self._pairs else np.ix_(np.zeros(0, int), np.zeros(0, int))
         )

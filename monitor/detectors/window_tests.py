@@ -40,6 +40,7 @@ class WindowTests:
         self,
         profile: Profile,
         tables: CdfTables,
+        bins: NumberBins,
         scale: int,
         floor: float,
         shares: Mapping[str, Share],
@@ -68,7 +69,7 @@ class WindowTests:
         ]
         self._rows = np.array([row for row, _ in self._numbers], dtype=np.int64)
         self._tables = tables
-        self._bins = NumberBins([column for _, column in self._numbers])
+        self._bins = bins
         self._categories = [
             (row, column, CategoryTest.of(column, scale))
             for row, column in enumerate(profile.columns)
