@@ -78,7 +78,7 @@ class VersionComparison:
     Parameters
     ----------
     old, new
-        The versions.
+        The versions; "" stands for a new one that is not there yet.
     error_budget
         Chance of calling two equal versions different, over all looks and both sides.
     labelled_events
@@ -113,6 +113,11 @@ class VersionComparison:
         self._differences = np.zeros(0)
         self._outcome = Outcome.NO_DIFFERENCE_YET
         self._evidence = 0.0
+
+    @property
+    def blocks(self) -> int:
+        """Differences seen so far."""
+        return len(self._differences)
 
     @property
     def final(self) -> bool:

@@ -31,6 +31,8 @@ class AnswerReader:
         Binary: of two `classes` the second is the positive one, without them 1 and true are; the
         answer is the score against `threshold` where the card has one. Multi-class: `classes` are
         needed (ConfigError).
+    like
+        The reader of the model's first version: classes and features keep its order.
 
     **Cost**: about 2 microseconds a prediction of 10 features, half of one a label.
 
@@ -40,10 +42,10 @@ class AnswerReader:
     array([ 1.,  1.,  0., nan])
     """
 
-    def __init__(self, card: ModelCard) -> None:
+    def __init__(self, card: ModelCard, like: "AnswerReader | None" = None) -> None:
         self.task = card.task
         self._threshold = card.threshold
-        self.classes: tuple[str, ...] = card.classes or ()
+        self.classes: tuple[str, ...] = like.classes if like else card.classes or ()
         if card.task == "multiclass" and not card.classes:
             raise ConfigError(
                 f"{card.model} {card.model_version} is multi-class without `classes` in its card: "
@@ -53,10 +55,10 @@ class AnswerReader:
         own = dict(pairs) if card.task == "multiclass" or len(self.classes) == 2 else _YES_NO
         self._codes: dict[str, float] = own
         named = [(name, spec.column) for name, spec in card.features.items() if spec.column]
-        self.features: tuple[str, ...] = tuple(name for name, _ in named[:MAX_FEATURES])
-        self.categories: tuple[bool, ...] = tuple(
-            kind == "category" for _, kind in named[:MAX_FEATURES]
-        )
+        own_features = tuple(name for name, _ in named[:MAX_FEATURES])
+        own_kinds = tuple(kind == "category" for _, kind in named[:MAX_FEATURES])
+        self.features: tuple[str, ...] = like.features if like else own_features
+        self.categories: tuple[bool, ...] = like.categories if like else own_kinds
 
     def codes(self, values: Iterable[Any]) -> Float64:
         """Labels or predictions as class indices or numbers; NaN where they are neither."""
@@ -67,16 +69,6 @@ class AnswerReader:
             return _finite(np.fromiter(found, np.float64))
         known = self._codes
         return np.fromiter((known.get(class_text(one), np.nan) for one in values), np.float64)
-
-    def answers(self, groups: Sequence[PredictionColumns]) -> Answers | None:
-        """Predictions of all versions of the model in a batch; None where nothing is left."""
-        parts = [
-            self._read(columns)
-            for columns in groups
-            if columns.registered and not columns.repeated.all()
-        ]
-        kept = [part for part in parts if len(part)]
-        return Answers.join(kept) if kept else None
 
     def truths(self, columns: LabelColumns) -> Truths:
         """Labels of a batch."""
@@ -89,7 +81,8 @@ class AnswerReader:
             value=self.codes([event["label"] for event in events]),
         )
 
-    def _read(self, columns: PredictionColumns) -> Answers:
+    def answers(self, columns: PredictionColumns) -> Answers:
+        """Predictions of one version in a batch, without resends and what was not its answer."""
         n = len(columns)
         events = columns.events
         usual = np.fromiter(

@@ -1,0 +1,384 @@
+"""Everything that labels say of one model: the object that the pipeline holds.
+
+In: predictions and labels of one model, batch by batch, each in its partition's order. Out: a
+report for each version of each cohort, once, in order: a function of the two partitions. Never: a
+clock, a network; what memory does not hold comes through the look-up.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from monitor.events import Float64, LabelColumns, PredictionColumns
+from monitor.findings import Measurement
+from monitor.performance.baseline import Baseline
+from monitor.performance.calendar import Calendar, Passed
+from monitor.performance.chain import ChainRise, chain_rise
+from monitor.performance.cohorts import MEMORY_ROWS, ClosedCohort, Cohorts
+from monitor.performance.compare import VersionComparison, VersionVerdict
+from monitor.performance.coverage import CoverageWatch, labels_stopped
+from monitor.performance.estimate import EstimateErrors, Reconciled
+from monitor.performance.lookup import LookUp
+from monitor.performance.losses import LEAST_PROBABILITY, losses, two_columns
+from monitor.performance.metrics import Labelled, Metric, measured
+from monitor.performance.reading import AnswerReader
+from monitor.performance.reference import Estimator, PerformanceReference
+from monitor.performance.rows import Answers, CohortRows
+from monitor.performance.skill import BLOCKS_BETWEEN_ALARMS, SkillWatch
+from schemas.model import ModelCard
+
+LEARNT_ROWS: Final = 2_000
+"""Labelled predictions from which a version without a reference learns its own."""
+LOSS_CAP: Final = 5.0
+"""Absolute errors are compared up to so many times the baseline's mean."""
+DEFAULT_HORIZON_HOURS: Final = 168.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CohortReport:
+    """What one closed cohort says of one version."""
+
+    model: str
+    model_version: str
+    started_us: int
+    ended_us: int
+    first_offset: int
+    last_offset: int
+    predictions: int
+    labelled: int
+    corrections: int
+    repeats: int
+    maturity: float
+    """Share of the labels that ever come which had come when the last prediction's were sealed."""
+    metrics: tuple[Metric, ...]
+    estimated: Mapping[str, float]
+    """Of all predictions of the cohort, without their labels."""
+    reconciled: tuple[Reconciled, ...]
+    """Estimates of the labelled predictions beside what came true."""
+    measurements: tuple[Measurement, ...]
+    """Of this version; those of the model as a whole stand in its first version's report."""
+    verdict: VersionVerdict | None
+    """Against the version it replaces, where that has changed in this cohort."""
+    chain: ChainRise | None
+    """A rise of the loss over several replacements, where one is found."""
+    rows: CohortRows
+
+    @property
+    def coverage(self) -> float:
+        """Share of the predictions that has a label."""
+        return self.labelled / self.predictions
+
+
+class _Version:
+    """What is kept of one version."""
+
+    def __init__(self, card: ModelCard, reader: AnswerReader, blocks_between_alarms: float) -> None:
+        self.card = card
+        self.reader = reader
+        self.skill = SkillWatch(blocks_between_alarms)
+        self.errors = EstimateErrors()
+        self.reference: PerformanceReference | None = None
+        self.estimator: Estimator | None = None
+        self.learning: Float64 | None = None
+        """Rows from which a reference will be learnt."""
+
+    def set_reference(self, reference: PerformanceReference) -> None:
+        self.reference, self.estimator, self.learning = reference, Estimator(reference), None
+
+
+class PerformanceWatch:
+    """Labels, performance and versions of one model.
+
+    Parameters
+    ----------
+    card
+        Of the version known first: task, classes, features, horizon and baseline of the model.
+    lookup
+        Stored predictions and labels.
+    events_per_day
+        Traffic, which sets the length of cohorts.
+    blocks_between_alarms
+        Expected blocks of 100 labelled predictions up to a false alarm, of each sequential test.
+    memory_rows
+        Predictions of open cohorts held in memory.
+
+    **Cost**: 2 microseconds a prediction, 2 a label, 10 a labelled prediction at closing.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        lookup: LookUp,
+        *,
+        events_per_day: float,
+        blocks_between_alarms: float = BLOCKS_BETWEEN_ALARMS,
+        memory_rows: int = MEMORY_ROWS,
+    ) -> None:
+        self.model = card.model
+        self._blocks_between_alarms = blocks_between_alarms
+        self._reader = AnswerReader(card)
+        horizon_us = round((card.label_horizon_hours or DEFAULT_HORIZON_HOURS) * 3.6e9)
+        self.cohorts = Cohorts(Calendar.of(events_per_day, horizon_us), lookup, memory_rows)
+        self.coverage = CoverageWatch(self._reader.features)
+        self._versions: dict[str, _Version] = {}
+        self._baseline: Baseline | None = None
+        self._base_loss = np.zeros(2)
+        """Sum and number of the baseline's losses, for the cap of a regression model's."""
+        self._comparisons: list[VersionComparison] = []
+        self._next: dict[str, VersionComparison] = {}
+        """By version, the comparison with whatever will replace it."""
+        self._answered: dict[str, None] = {}
+        """Versions by the order of their first closed cohort."""
+        self.put(card)
+
+    def put(self, card: ModelCard, reference: PerformanceReference | None = None) -> None:
+        """Take the card of a version, and what is known of it from its reference."""
+        known = self._versions.get(card.model_version)
+        if known is None:
+            reader = AnswerReader(card, self._reader)
+            known = _Version(card, reader, self._blocks_between_alarms)
+            self._versions[card.model_version] = known
+        known.card, known.reader = card, AnswerReader(card, self._reader)
+        if reference is not None:
+            known.set_reference(reference)
+        if self._baseline is None or (reference is not None and not self._baseline.known):
+            self._baseline = self._new_baseline(known.card, reference)
+
+    def on_predictions(self, groups: Sequence[PredictionColumns]) -> Answers | None:
+        """Take the model's predictions of a batch, all its versions; gives what was taken."""
+        parts = [
+            self._versions[columns.model_version].reader.answers(columns)
+            for columns in groups
+            if columns.registered and columns.model_version in self._versions
+        ]
+        parts = [part for part in parts if len(part)]
+        if not parts:
+            return None
+        answers = Answers.join(parts)
+        self.cohorts.on_answers(answers)
+        return answers
+
+    def on_labels(self, columns: LabelColumns | None, passed: Passed) -> None:
+        """Take the model's labels of a batch, if any; `passed` are all of the partition's."""
+        truths = self._reader.truths(columns) if columns is not None else None
+        self.cohorts.on_truths(truths, passed)
+
+    def close_due(self) -> Iterator[CohortReport]:
+        """Close every cohort that both partitions have sealed; a report for each version in it."""
+        for cohort in self.cohorts.due():
+            yield from self._closed(cohort)
+
+    def labels_stopped(self, labels_clock_us: int) -> Measurement:
+        """For the clock, while neither partition is behind: whether labels have stopped."""
+        return labels_stopped(self.cohorts.answers_clock_us, labels_clock_us, self.coverage.curve)
+
+    def verdicts(self) -> list[VersionVerdict]:
+        """Every replacement so far, oldest first."""
+        return [comparison.verdict() for comparison in self._comparisons]
+
+    def estimate_errors(self, version: str) -> dict[str, float]:
+        """Metric to the mean absolute error of this version's estimates, by cohort."""
+        return self._versions[version].errors.mean_absolute()
+
+    def _closed(self, cohort: ClosedCohort) -> Iterator[CohortReport]:
+        assert self._baseline is not None  # made with the first card
+        rows = cohort.rows
+        sealed_us = cohort.ended_us + self.cohorts.calendar.horizon_us
+        of_model = self.coverage.add(rows.kept(rows.live > 0), sealed_us)
+        known = self._baseline.known
+        loss, base, most = self._losses(rows, self._baseline.predict(cohort))
+        verdicts = self._compared(rows, loss, base)
+        rise = chain_rise([one for one in self.verdicts() if one.final]) if verdicts else None
+        for version in rows.versions:
+            if version not in self._versions:
+                continue
+            mask = rows.version == rows.versions.index(version)
+            own = rows.kept(mask)
+            said = of_model
+            if known:
+                residual = own.truth - own.score
+                said = said + self._versions[version].skill.add(
+                    loss[mask], base[mask], most[mask], residual
+                )
+            report = self._report(cohort, version, own, sealed_us, tuple(said))
+            yield replace(
+                report,
+                verdict=verdicts.get(version),
+                chain=rise if rise is not None and rise.found and rise.last == version else None,
+            )
+            of_model = []
+        self._baseline.learn(cohort)
+
+    def _report(
+        self,
+        cohort: ClosedCohort,
+        version: str,
+        rows: CohortRows,
+        sealed_us: int,
+        said: tuple[Measurement, ...],
+    ) -> CohortReport:
+        kept = self._versions[version]
+        labelled = rows.measurable()
+        estimated: dict[str, float] = {}
+        reconciled: list[Reconciled] = []
+        if kept.estimator is not None:
+            estimated = _expected(kept.estimator, rows)
+            alike = _expected(kept.estimator, rows.kept(rows.labelled)) if len(labelled) else {}
+        metrics = measured(self._reader.task, labelled) if len(labelled) else ()
+        if kept.estimator is not None:
+            reconciled = [
+                Reconciled(one.name, alike[one.name], one.value)
+                for one in metrics
+                if one.name in alike
+            ]
+            kept.errors.add(reconciled)
+        else:
+            self._learn(kept, rows)
+        return CohortReport(
+            model=self.model,
+            model_version=version,
+            started_us=cohort.started_us,
+            ended_us=cohort.ended_us,
+            first_offset=int(rows.offset.min()),
+            last_offset=int(rows.offset.max()),
+            predictions=len(rows),
+            labelled=len(labelled),
+            corrections=int(rows.corrections.sum()),
+            repeats=int(rows.repeats.sum()),
+            maturity=self.coverage.curve.maturity(sealed_us - cohort.ended_us),
+            metrics=metrics,
+            estimated=estimated,
+            reconciled=tuple(reconciled),
+            measurements=said,
+            verdict=None,
+            chain=None,
+            rows=rows,
+        )
+
+    def _losses(self, rows: CohortRows, base: Float64) -> tuple[Float64, Float64, Float64]:
+        """Loss of each row, its baseline's, and the largest that the baseline's could have been."""
+        task = self._reader.task
+        if task == "regression":
+            loss = losses(task, rows.truth, rows.answer, rows.scores)
+            other = losses(task, rows.truth, base[:, 0], rows.scores)
+            total, n = self._base_loss
+            seen = np.array([np.nansum(other), np.isfinite(other).sum()], np.float64)
+            self._base_loss = self._base_loss + seen
+            cap = LOSS_CAP * total / n if n and total else np.nan
+            return np.minimum(loss, cap), np.minimum(other, cap), np.full(len(rows), cap)
+        scores = two_columns(rows.score) if task == "binary" else rows.scores
+        loss = losses(task, rows.truth, rows.answer, scores)
+        other = losses(task, rows.truth, rows.answer, base)
+        most = -np.log(np.maximum(base.min(axis=1), LEAST_PROBABILITY))
+        return loss, other, most
+
+    def _compared(
+        self, rows: CohortRows, loss: Float64, base: Float64
+    ) -> dict[str, VersionVerdict]:
+        """Bring comparisons up to date; the verdicts that this cohort has changed."""
+        present = [name for name in rows.versions if name in self._versions]
+        for version in present:
+            if version in self._answered:
+                continue
+            named = self._versions[version].card.previous_version
+            before = named if named in self._answered else next(reversed(self._answered), None)
+            self._answered[version] = None
+            if before is not None:
+                comparison = self._next.pop(before, None) or VersionComparison(before, "")
+                comparison.new = version
+                self._comparisons.append(comparison)
+        for version in present:
+            standing = self._next.setdefault(version, VersionComparison(version, ""))
+            standing.add(rows, loss, base)
+        changed = {}
+        for comparison in self._comparisons:
+            if comparison.final:
+                continue
+            blocks = comparison.blocks
+            comparison.add(rows, loss, base)
+            if comparison.blocks > blocks:
+                changed[comparison.new] = comparison.verdict()
+        return changed
+
+    def _learn(self, kept: _Version, rows: CohortRows) -> None:
+        """Collect labelled rows until a version without a reference has one of its own."""
+        known = rows.kept(rows.labelled)
+        new = np.column_stack(
+            (known.truth, known.answer, known.score, known.scores, known.features)
+        )
+        held = new if kept.learning is None else np.concatenate((kept.learning, new))
+        kept.learning = held
+        if len(held) >= LEARNT_ROWS:
+            wide = 3 + rows.scores.shape[1]
+            labelled = Labelled(held[:, 0], held[:, 1], held[:, 2], held[:, 3:wide])
+            kept.set_reference(
+                PerformanceReference.fit(self._reader.task, labelled, held[:, wide:])
+            )
+
+    def _new_baseline(self, card: ModelCard, reference: PerformanceReference | None) -> Baseline:
+        task = self._reader.task
+        classes = {"binary": 2, "regression": 0}.get(task, len(self._reader.classes))
+        start = np.full(max(classes, 1), np.nan) if reference is None else reference.outcome
+        return Baseline(
+            task,
+            card.baseline or ("mean" if task == "regression" else "prior"),
+            classes,
+            self._reader.categories,
+            start,
+            reference.n if reference is not None else 0,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and arrays."""
+        assert self._baseline is not None
+        return {
+            "cohorts": self.cohorts.state(),
+            "coverage": self.coverage.state(),
+            "baseline": self._baseline.state(),
+            "base_loss": self._base_loss,
+            "answered": list(self._answered),
+            "comparisons": [
+                [one.old, one.new, one.state()]
+                for one in (*self._comparisons, *self._next.values())
+            ],
+            "versions": {
+                name: {
+                    "skill": kept.skill.state(),
+                    "errors": kept.errors.state(),
+                    "reference": kept.reference.state() if kept.reference else None,
+                    "learning": kept.learning,
+                }
+                for name, kept in self._versions.items()
+            },
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up `state`; the cards of its versions must have been put."""
+        assert self._baseline is not None
+        self.cohorts.restore(state["cohorts"])
+        self.coverage.restore(state["coverage"])
+        self._baseline.restore(state["baseline"])
+        self._base_loss = np.array(state["base_loss"], np.float64)
+        self._answered = dict.fromkeys(str(name) for name in state["answered"])
+        self._comparisons, self._next = [], {}
+        for old, new, saved in state["comparisons"]:
+            comparison = VersionComparison(str(old), str(new))
+            comparison.restore(saved)
+            if new:
+                self._comparisons.append(comparison)
+            else:
+                self._next[str(old)] = comparison
+        for name, saved in state["versions"].items():
+            kept = self._versions.get(name)
+            if kept is not None:
+                kept.skill.restore(saved["skill"])
+                kept.errors.restore(saved["errors"])
+                kept.learning = saved["learning"]
+                if saved["reference"]:
+                    kept.set_reference(PerformanceReference.from_state(saved["reference"]))
+
+
+def _expected(estimator: Estimator, rows: CohortRows) -> dict[str, float]:
+    return estimator.expected(rows.answer, rows.score, rows.scores, rows.features)
