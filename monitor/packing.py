@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from monitor.errors import StateError
 
 _ARRAY: Final = 1
-_DTYPES: Final = frozenset({"<i8", "<f8", "<u2", "<u8"})
+_DTYPES: Final = frozenset({"<i8", "<f8", "<f4", "<u2", "<u8"})
 
 
 def pack(value: Any) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
+from monitor.checks.history import History
 from monitor.checks.pane_view import PaneView
 from monitor.events import Float64
 from monitor.findings import Measurement
@@ -28,6 +29,8 @@ class CheckContext:
     """Empty where the reference had nothing to learn from."""
     per_event: float
     """False alarms an event that this check may spend over all that it looks at."""
+    history: History
+    """The last panes, the one that is looked at included; the suite keeps it."""
 
     @property
     def per_pane(self) -> float:

@@ -12,6 +12,9 @@ from monitor.sketches.codes import Codes
 PaneFault = tuple[int, str, str, float | str | None]
 """(row in the pane, feature, reason, what was logged)."""
 
+UNSEEN = "unseen_by_reference"
+"""Reason of a category's value that the reference never had, beside the faults of validation."""
+
 
 @dataclass(frozen=True, slots=True)
 class PaneView:
@@ -30,6 +33,10 @@ class PaneView:
 
     def __len__(self) -> int:
         return int(self.codes.shape[1])
+
+    def unseen(self, feature: str) -> list[str]:
+        """The values of a category that the reference never had."""
+        return [str(v) for _, name, why, v in self.faults if why == UNSEEN and name == feature]
 
     def signal(self, name: str) -> Float64:
         """One row of the signals, float64[n]."""

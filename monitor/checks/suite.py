@@ -6,16 +6,36 @@ Never: a look at the clock; `stopped` has the pipeline's tick.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
+from monitor.checks.causes import CAUSES, one_cause
 from monitor.checks.check import Check, CheckContext, Learned
+from monitor.checks.collapsed import Collapsed
+from monitor.checks.encoding import Encoding
+from monitor.checks.history import History
 from monitor.checks.pane_view import PaneView
+from monitor.checks.placeholder import Placeholder
+from monitor.checks.schema import Schema
+from monitor.checks.stuck import Stuck
+from monitor.checks.swap import Swap
+from monitor.checks.time_zone import TimeZone
+from monitor.checks.unit import Unit
 from monitor.errors import StateError
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.profile import Profile
 from schemas.model import ModelCard
 
-CHECKS: Final[tuple[type[Check], ...]] = ()
+CHECKS: Final[tuple[type[Check], ...]] = (
+    Schema,
+    Stuck,
+    Placeholder,
+    Swap,
+    TimeZone,
+    Unit,
+    Encoding,
+    Collapsed,
+)
 """Every check of panes, in the order in which they look: one line each."""
 
 
@@ -41,8 +61,11 @@ class CheckSuite:
     def __init__(self, card: ModelCard, profile: Profile, per_event: float) -> None:
         self._clear_looks = card.monitoring.confirmations
         share = per_event / max(len(CHECKS), 1)
+        self._history = History(profile)
         made = (
-            kind.of(CheckContext(card, profile, profile.checks.get(kind.name, {}), share))
+            kind.of(
+                CheckContext(card, profile, profile.checks.get(kind.name, {}), share, self._history)
+            )
             for kind in CHECKS
         )
         self._checks = [check for check in made if check is not None]
@@ -51,12 +74,15 @@ class CheckSuite:
 
     def look(self, pane: PaneView) -> list[Measurement]:
         """What the checks say of the next closed pane."""
-        measurements: list[Measurement] = []
+        self._history.add(pane)
+        found: list[Measurement] = []
         for check in self._checks:
-            raised = self._raised[check.name]
-            for measurement in check.look(pane, raised.keys()):
-                self._note(raised, measurement)
-                measurements.append(measurement)
+            found += check.look(pane, self._raised[check.name].keys())
+        measurements = one_cause(found, {n: raised.keys() for n, raised in self._raised.items()})
+        for measurement in measurements:
+            self._note(self._raised[measurement.check], measurement)
+        named = (self._raised.get(cause, {}) for cause in CAUSES)
+        self._history.hold(chain.from_iterable(named))
         return measurements
 
     def state(self) -> dict[str, Any]:
@@ -64,6 +90,7 @@ class CheckSuite:
         return {
             "raised": {name: dict(raised) for name, raised in self._raised.items() if raised},
             "checks": {check.name: check.state() for check in self._checks},
+            "history": self._history.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -74,6 +101,7 @@ class CheckSuite:
                 f"saved state of the checks {sorted(saved)} does not fit {sorted(self._raised)}: "
                 "start the windows of the version anew"
             )
+        self._history.restore(state["history"])
         for check in self._checks:
             check.restore(saved[check.name])
             again = state.get("raised", {}).get(check.name, {})

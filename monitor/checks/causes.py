@@ -1,0 +1,52 @@
+"""One named cause for each feature: which check's word counts where several could explain it.
+
+In: what all checks say at one look, and what they have raised. Out: the same without the words of
+a check that a more specific one explains. Never: a measurement of its own.
+"""
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
+from typing import Final
+
+from monitor.findings import Measurement, Verdict
+
+CAUSES: Final = (
+    "schema",
+    "stuck",
+    "placeholder",
+    "swap",
+    "time_zone",
+    "unit",
+    "encoding",
+)
+"""Checks that name a cause, the one that counts first. The others stand beside them."""
+
+
+def one_cause(
+    measurements: Iterable[Measurement], raised: Mapping[str, Set[str]]
+) -> list[Measurement]:
+    """Drop a claim on a feature that a check before it claims, or has raised and not cleared.
+
+    `raised` maps checks to features. Where the later check had raised the feature itself, it cannot
+    tell any more: that moves no alert.
+    """
+    found = list(measurements)
+    owners: dict[str, int] = {}
+    for m in found:
+        if m.check in CAUSES and m.verdict is Verdict.DRIFT:
+            place = CAUSES.index(m.check)
+            owners[m.feature] = min(owners.get(m.feature, place), place)
+    cleared = {(m.check, m.feature) for m in found if m.verdict is Verdict.OK}
+    for place, check in enumerate(CAUSES):
+        for feature in raised.get(check, ()):
+            if (check, feature) not in cleared:
+                owners[feature] = min(owners.get(feature, place), place)
+    kept = []
+    for m in found:
+        owner = owners.get(m.feature)
+        if m.check not in CAUSES or owner is None or CAUSES.index(m.check) <= owner:
+            kept.append(m)
+        elif m.feature in raised.get(m.check, ()):
+            reason = f"{m.feature}: {CAUSES[owner]} explains it"
+            kept.append(replace(m, verdict=Verdict.CANNOT_TELL, cleared=False, reason=reason))
+    return kept

@@ -1,0 +1,193 @@
+"""Collapsed predictions: the model answers (nearly) the same whatever it is asked.
+
+In: closed panes. Out: a claim on score or prediction. Never: a claim on a feature; `stuck` has
+those.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+
+from monitor.checks.check import CheckContext, Learned
+from monitor.checks.claim import claim
+from monitor.checks.history import DEPTH, KNOTS, History
+from monitor.checks.pane_view import PaneView
+from monitor.checks.runs import Runs, longest_runs
+from monitor.events import Float64
+from monitor.findings import Measurement, Verdict
+from monitor.sketches.profile import Profile
+from schemas.model import OUTPUT_NAMES, ModelCard
+
+MARGIN: Final = 0.4
+"""A spread below this share of the smallest of reference and recent past has collapsed."""
+CERTAIN: Final = 0.05
+"""Below this share one look is enough, and no past is needed."""
+RUN_PANES: Final = 6
+RUN_MARGIN: Final = 3.0
+CHANCE_MARGIN: Final = 5.0
+"""A run of one answer has to last 6 panes, 3 times the reference's longest, and 5 times as long as
+independent answers would within the budget."""
+RARE: Final = 0.02
+"""A category whose other answers are rarer than this in the recent past may well not come."""
+
+
+class Collapsed:
+    """Outputs without the spread that they had.
+
+    Parameters
+    ----------
+    context
+        The smallest spread (from the 6 % to the 94 % quantile) of a pane of the reference, and the
+        longest run of one answer.
+
+    A number's spread in the newest pane is held against the smallest of the reference's panes and
+    of the recent past. A category has collapsed when it has been the same for 6 panes, for three
+    times the longest run of the reference, and for 5 times as long as the budget allows independent
+    answers that come at the rate of the recent past (answers follow the hours, so runs are long).
+
+    Where there is a score, it alone is asked: a model that has become sure of itself answers one
+    thing for days.
+
+    **Blind to** a collapse to few values that lie as far apart as usual; a class that was rare
+    already; one that collapses in a share of the events.
+    **Cost** 20 us a pane; 16 bytes a column.
+
+    >>> from monitor.checks.example import example_panes, example_suite
+    >>> suite = example_suite()
+    >>> for pane in example_panes(0, 10):
+    ...     assert suite.look(pane) == []
+    >>> claims = [m for pane in example_panes(10, 2, score=0.4) for m in suite.look(pane)]
+    >>> claims[0].reason
+    'score has collapsed: 88 % of the last 250 are within 0; no pane of before had less than 0.51'
+    """
+
+    name: ClassVar[str] = "collapsed"
+
+    def __init__(self, context: CheckContext) -> None:
+        self._history = context.history
+        self._scale = context.card.monitoring.pane_events
+        self._runs = Runs(context.profile)
+        self._columns = context.profile.columns
+        self._smallest = context.learned["spread"]
+        self._longest = context.learned["longest"]
+        self._chance = context.per_pane / 2
+        numbers = self._history.numbers
+        self._numbers = [row for row, name in enumerate(numbers) if name in OUTPUT_NAMES]
+        self._categories = [
+            (at, column, self._runs.names.index(column.name))
+            for at, column in enumerate(self._history.categories)
+            if column.name in OUTPUT_NAMES and np.count_nonzero(column.counts) > 1
+        ]
+
+    @classmethod
+    def learn(cls, card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> Learned:
+        """The smallest spread of each number's panes, the longest run of each column."""
+        del card
+        if not panes:
+            return {}
+        history, runs = History(profile), Runs(profile)
+        spreads = []
+        for pane in panes:
+            history.add(pane)
+            spreads.append(_spread(history.knots[-1].astype(np.float64)))
+        values = np.concatenate([runs.values(pane) for pane in panes], axis=1)
+        longest = np.array([max(longest_runs(row)[1:]) for row in values], np.float64)
+        return {"spread": np.fmin.reduce(np.array(spreads), axis=0), "longest": longest}
+
+    @classmethod
+    def of(cls, context: CheckContext) -> Self | None:
+        """None where the reference held no whole pane."""
+        return cls(context) if context.learned else None
+
+    def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
+        """See `Check.look`."""
+        self._runs.add(pane)
+        found = [self._number(row, raised) for row in self._numbers]
+        found += [self._category(*known, raised) for known in self._categories]
+        return [measurement for measurement in found if measurement is not None]
+
+    def state(self) -> dict[str, Any]:
+        """The runs; the history is the suite's."""
+        return self._runs.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `Check.restore`."""
+        self._runs.restore(state)
+
+    def _number(self, row: int, raised: Set[str]) -> Measurement | None:
+        history, name = self._history, self._history.numbers[row]
+        now = float(_spread(history.knots[-1][row].astype(np.float64)))
+        usual = float(self._smallest[row])
+        if history.panes >= DEPTH:
+            past = _spread(history.knots[:-6, row].astype(np.float64))
+            held = float(_spread(history.past[row]))
+            usual = min(usual, float(np.fmin.reduce(past)) if name not in raised else usual, held)
+        if np.isnan(now) or not usual > 0:
+            return None
+        margin = MARGIN if history.panes >= DEPTH else CERTAIN
+        collapsed = now < margin * usual
+        if not collapsed and name not in raised:
+            return None
+        reason = f"{name} spreads as before"
+        if collapsed:
+            reason = (
+                f"{name} has collapsed: 88 % of the last {self._scale} are within {now:.2g}; no "
+                f"pane of before had less than {usual:.2g}"
+            )
+        return claim(
+            self.name,
+            name,
+            Verdict.DRIFT if collapsed else Verdict.OK,
+            scale=self._scale,
+            effect=1.0 - now / usual,
+            threshold=1.0 - MARGIN,
+            reason=reason,
+            immediate=now < CERTAIN * usual,
+        )
+
+    def _category(self, at: int, column: Any, row: int, raised: Set[str]) -> Measurement | None:
+        history, name = self._history, column.name
+        scored = any(not np.isnan(history.knots[-1, number]).any() for number in self._numbers)
+        if scored and name not in raised:
+            return None
+        length = int(self._runs.lengths[row])
+        shares = column.counts / max(column.n, 1)
+        largest = float(shares.max())
+        span = history.spans[at]
+        past = history.past_counts[span]
+        if past.sum():
+            largest = max(largest, float(past.max() / past.sum()))
+        run = np.log(self._chance) / np.log(min(largest, 1.0 - 1e-9))
+        needed = max(
+            RUN_PANES * self._scale,
+            RUN_MARGIN * float(self._longest[row]),
+            CHANCE_MARGIN * float(run),
+        )
+        collapsed = length >= needed and largest <= 1.0 - RARE
+        if not collapsed and name not in raised:
+            return None
+        reason = f"{name} changes again"
+        if collapsed:
+            answer = column.names[int(self._runs.last[row])]
+            reason = (
+                f"{name} has collapsed: the same answer {answer!r} for {length} events; before it "
+                f"was that of at most {largest:.0%}"
+            )
+        return claim(
+            self.name,
+            name,
+            Verdict.DRIFT if collapsed else Verdict.OK,
+            scale=self._scale,
+            events=max(length, 1) if collapsed else None,
+            effect=float(length),
+            threshold=float(needed),
+            reason=reason,
+            immediate=True,
+        )
+
+
+def _spread(knots: Float64) -> Float64:
+    """From the 6 % to the 94 % quantile, without regard to the outermost values."""
+    edge = KNOTS // 16
+    return np.asarray(knots[..., KNOTS - 1 - edge] - knots[..., edge])

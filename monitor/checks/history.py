@@ -1,0 +1,208 @@
+"""What the checks remember of the last panes: one small summary a column and pane, shared by all.
+
+In: closed panes in order. Out: what the last panes hold beside what the panes before them held, so
+that a break is seen whatever the season has made of the reference. Never: an event; a column that
+a check has raised keeps the past from before its trouble for as long as that lasts.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.checks.pane_view import PaneView
+from monitor.errors import StateError
+from monitor.events import Float64, Int64
+from monitor.sketches.category import CategoryReference
+from monitor.sketches.codes import NULL_CODE
+from monitor.sketches.number import NumberReference
+from monitor.sketches.profile import Profile
+
+KNOTS: Final = 33
+"""Values kept of a number column and pane, evenly spaced in order: each a value that occurred."""
+DEPTH: Final = 10
+"""Panes kept."""
+SHORT: Final = 2
+LONG: Final = 4
+"""Panes that "now" means: about half a day and a day of the flights."""
+_GAP: Final = 2
+"""Panes between now and the past: a break that began there belongs to neither."""
+LATEST: Final = 3
+"""Panes whose most frequent values are kept."""
+_PAST: Final = slice(0, DEPTH - LONG - _GAP)
+MAX_NAMES: Final = 64
+"""Names of a category that are counted one by one; the rarer ones are pooled."""
+
+Float32 = NDArray[np.float32]
+
+
+class History:
+    """Summaries of the last `DEPTH` panes.
+
+    Parameters
+    ----------
+    profile
+        Its columns, in their order.
+
+    `knots` float32[DEPTH, numbers, KNOTS] and `counts` uint16[DEPTH, width], newest last: NaN and 0
+    where there was no pane. The counts of a category lie at its `spans`: its names (most frequent
+    first), those pooled, and what the reference never had. 1.3 kB a number column.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        self.numbers = tuple(c.name for c in profile.columns if isinstance(c, NumberReference))
+        rows = [row for row, c in enumerate(profile.columns) if isinstance(c, CategoryReference)]
+        self.category_rows = np.array(rows, np.int64)
+        found = [profile.columns[row] for row in rows]
+        self.categories = tuple(c for c in found if isinstance(c, CategoryReference))
+        named = np.array([len(c.names) for c in self.categories], np.int64)
+        widths = np.minimum(named, MAX_NAMES) + 2
+        ends = np.cumsum(widths)
+        self._starts: Int64 = ends - widths
+        self._named = named
+        self.spans = [slice(a, b) for a, b in zip(self._starts, ends, strict=True)]
+        self._width = int(widths.sum())
+        self.knots: Float32 = np.full((DEPTH, len(self.numbers), KNOTS), np.nan, np.float32)
+        self.counts = np.zeros((DEPTH, self._width), np.uint16)
+        self.tops: Float32 = np.full((LATEST, len(self.numbers)), np.nan, np.float32)
+        """The most frequent value of each number in the last panes, as its knots show it."""
+        self.panes = 0
+        self._held: dict[str, Float64] = {}
+        self.past: Float64 = np.full((len(self.numbers), KNOTS), np.nan)
+        """Knots of the past of each number, NaN until there is one."""
+        self.past_counts: Float64 = np.zeros(self._width)
+
+    def add(self, pane: PaneView) -> None:
+        """Take the next closed pane."""
+        self.knots[:-1] = self.knots[1:]
+        self.knots[-1] = _knots(pane.values)
+        self.counts[:-1] = self.counts[1:]
+        self.counts[-1] = self._count(pane)
+        self.tops[:-1] = self.tops[1:]
+        self.tops[-1] = _most_frequent(self.knots[-1])
+        self.panes += 1
+        self.past = pooled(self.knots[_PAST])
+        self.past_counts = self.counts[_PAST].sum(axis=0, dtype=np.float64)
+        for name, kept in self._held.items():
+            if name in self.numbers:
+                self.past[self.numbers.index(name)] = kept
+            else:
+                self.past_counts[self._span(name)] = kept
+
+    def now(self, panes: int) -> Float64:
+        """Knots of the last `panes` panes together, float64[numbers, KNOTS]."""
+        return pooled(self.knots[DEPTH - panes :])
+
+    def hold(self, names: Iterable[str]) -> None:
+        """From the next pane on, keep the past of these columns as it is; let go of the others."""
+        held = {}
+        for name in sorted(set(names)):
+            if name in self._held:
+                held[name] = self._held[name]
+            elif name in self.numbers:
+                held[name] = self.past[self.numbers.index(name)].copy()
+            elif any(name == column.name for column in self.categories):
+                held[name] = self.past_counts[self._span(name)].copy()
+        self._held = held
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs."""
+        return {
+            "panes": self.panes,
+            "knots": self.knots.copy(),
+            "counts": self.counts.copy(),
+            "tops": self.tops.copy(),
+            "held": {name: kept.copy() for name, kept in self._held.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken; raises StateError where it does not fit."""
+        knots, counts = np.asarray(state["knots"]), np.asarray(state["counts"])
+        if knots.shape != self.knots.shape or counts.shape != self.counts.shape:
+            raise StateError(
+                f"saved history has shapes {knots.shape} and {counts.shape}, not "
+                f"{self.knots.shape} and {self.counts.shape}: start the windows of the version anew"
+            )
+        self.knots = knots.astype(np.float32)
+        self.counts = counts.astype(np.uint16)
+        self.tops = np.asarray(state["tops"]).astype(np.float32).reshape(self.tops.shape)
+        self.panes = int(state["panes"])
+        self._held = {str(k): np.array(v, np.float64) for k, v in state["held"].items()}
+
+    def _span(self, name: str) -> slice:
+        place = [column.name for column in self.categories].index(name)
+        return self.spans[place]
+
+    def _count(self, pane: PaneView) -> Int64:
+        if not self.categories:
+            return np.zeros(0, np.int64)
+        codes = pane.codes[self.category_rows].astype(np.int64)
+        named = self._named[:, None]
+        pooled_at = np.minimum(named, MAX_NAMES)
+        places = np.where(codes >= named, pooled_at + 1, np.minimum(codes, pooled_at))
+        places += self._starts[:, None]
+        places[codes == NULL_CODE] = self._width
+        return np.bincount(places.ravel(), minlength=self._width + 1)[:-1]
+
+
+def pooled(knots: Float32) -> Float64:
+    """Knots of several panes as those of all their values, float64[numbers, KNOTS].
+
+    NaN where not half of the panes have any.
+
+    >>> pane = np.arange(KNOTS, dtype=np.float32)
+    >>> pooled(np.stack([pane, pane + 100])[:, None, :])[0, [0, 16, 32]].tolist()
+    [1.0, 100.0, 132.0]
+    """
+    panes, numbers, _ = knots.shape
+    together = np.sort(knots.transpose(1, 0, 2).reshape(numbers, panes * KNOTS), axis=1)
+    known = (~np.isnan(knots[:, :, 0])).sum(axis=0)
+    if (known == panes).all():
+        return together[:, panes // 2 :: panes].astype(np.float64)
+    places = np.arange(KNOTS) * known[:, None] + known[:, None] // 2
+    found = np.take_along_axis(together, places, axis=1).astype(np.float64)
+    found[known * 2 < panes] = np.nan
+    return found
+
+
+def gaps(knots: Float64, others: Float64) -> Float64:
+    """How far two distributions lie apart, in the column's own units: the mean gap of their knots.
+
+    It is Wasserstein's distance.
+
+    >>> gaps(np.array([[1.0, 2.0]]), np.array([[2.0, 5.0]])).tolist()
+    [2.0]
+    """
+    return np.asarray(np.abs(knots - others).mean(axis=-1))
+
+
+def knot_distance(knots: Float64, others: Float64) -> float:
+    """The KS distance of two rows of knots, within 1/33.
+
+    >>> knot_distance(np.arange(33.0), np.arange(33.0) + 100)
+    1.0
+    """
+    places = np.concatenate([knots, others])
+    below = [np.searchsorted(np.sort(x), places, side="right") / x.size for x in (knots, others)]
+    return float(np.abs(below[0] - below[1]).max())
+
+
+def _knots(values: Float64) -> Float32:
+    ordered = np.sort(values, axis=1)  # NaN goes last
+    n = values.shape[1] - np.isnan(values).sum(axis=1)
+    places = ((np.arange(KNOTS) + 0.5) / KNOTS * n[:, None]).astype(np.int64)
+    found = np.take_along_axis(ordered, places, axis=1) if values.size else np.empty((0, KNOTS))
+    found[n * 4 < values.shape[1]] = np.nan
+    return found.astype(np.float32)
+
+
+def _most_frequent(knots: Float32) -> Float32:
+    """A value that is in many knots of each row, the most where its share is clear."""
+    found = knots[:, KNOTS // 2].copy()
+    for width in (2, 4, 8, 16):
+        same = knots[:, width:] == knots[:, :-width]
+        at = same.argmax(axis=1)
+        hit = same.any(axis=1)
+        found[hit] = knots[np.flatnonzero(hit), at[hit]]
+    return found

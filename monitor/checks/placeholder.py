@@ -1,0 +1,236 @@
+"""Placeholder burst: one value stands where many should be: a default, a zero, a hidden null.
+
+In: closed panes. Out: a claim on each feature with such a value, which is named. Never: a claim on
+a feature that has stopped altogether; `stuck` has those.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+
+from monitor.checks.check import CheckContext, Learned
+from monitor.checks.claim import claim
+from monitor.checks.history import DEPTH, History
+from monitor.checks.pane_view import PaneView
+from monitor.events import Bool, Float64
+from monitor.findings import Measurement, Verdict
+from monitor.sketches.profile import Profile
+from schemas.model import OUTPUT_NAMES, ModelCard
+
+NULL_WORDS: Final = frozenset(
+    {"", "?", "-", "#n/a", "n/a", "na", "nan", "nil", "none", "null"}
+    | {"missing", "undefined", "unknown"}
+)
+"""Texts that commonly stand for "no value", lower case and stripped."""
+
+HORIZONS: Final = (2, 4, 7)
+"""Panes in a row in which the value has to be frequent: 7 whole ones end within 2,000 events."""
+FLOORS: Final = (0.3, 0.25, 0.12)
+MARGIN: Final = 2.0
+"""A share has to exceed the floor of its horizon plus `MARGIN` times the reference's."""
+COMMON: Final = 0.05
+"""A value with this share of the reference is held to what it did there itself."""
+STUCK: Final = 0.97
+"""From this share on a feature does not change at all."""
+
+
+class Placeholder:
+    """A value whose share stays high, pane after pane, as no value's did in the reference.
+
+    Parameters
+    ----------
+    context
+        How high the smallest share of one value in 2, 4 and 7 panes in a row went in the reference.
+
+    A natural value comes and goes with the hours; a placeholder is in every pane. So the smallest
+    of its shares in some panes in a row counts, against twice what the reference's own panes
+    reached, plus 0.3, 0.25 or 0.12 for the three horizons.
+    Shares of numbers are read from 33 knots a pane: they are known to 0.03.
+
+    **Blind to** a placeholder in less than about a seventh of the values; one that is the value
+    that the feature has most of the time anyway (no rain); one that spreads over several values;
+    a text that the reference never had and that is no word for "nothing" (`unseen_categories`).
+    **Cost** 2 us a column and pane; the history is shared.
+
+    >>> from monitor.checks.example import example_panes, example_suite
+    >>> suite = example_suite()
+    >>> for pane in example_panes(0, 10):
+    ...     assert suite.look(pane) == []
+    >>> claims = [m for pane in example_panes(10, 8, x=-999.0, share=0.4) for m in suite.look(pane)]
+    >>> claims[0].reason[:55]
+    'x: -999 stands for 33% of the last 500 events at least:'
+    """
+
+    name: ClassVar[str] = "placeholder"
+
+    def __init__(self, context: CheckContext) -> None:
+        self._history = context.history
+        self._scale = context.card.monitoring.pane_events
+        self._profile = context.profile
+        learned, floors = context.learned, np.array(FLOORS)[:, None]
+        self._ceilings = learned["numbers"] * MARGIN + floors
+        self._common = learned["common"]
+        """float64[numbers, values]: the values with a share of their own, NaN beside them."""
+        self._category_ceilings = learned["categories"] * MARGIN + floors
+        history = self._history
+        features = [name not in OUTPUT_NAMES for name in history.numbers]
+        self._watched = np.array(features, np.bool_)
+        self._reason: dict[str, str] = {}
+
+    @classmethod
+    def learn(cls, card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> Learned:
+        """The largest smallest share of one value over each horizon, and the common values."""
+        del card
+        history = History(profile)
+        if len(panes) < DEPTH:
+            return {}
+        common = _common_values(profile)
+        numbers = np.zeros((len(HORIZONS), len(history.numbers)))
+        categories = np.zeros((len(HORIZONS), history.counts.shape[1]))
+        for pane in panes:
+            history.add(pane)
+            if history.panes < DEPTH:
+                continue
+            for values in history.tops:
+                shares = _number_shares(history, values)
+                shares[:, _among(values, common)] = 0.0
+                numbers = np.fmax(numbers, shares)
+            categories = np.fmax(categories, _category_shares(history))
+        return {"numbers": numbers, "common": common, "categories": categories}
+
+    @classmethod
+    def of(cls, context: CheckContext) -> Self | None:
+        """None where the reference held too few panes."""
+        return cls(context) if context.learned else None
+
+    def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
+        """See `Check.look`."""
+        history = self._history
+        if history.panes < max(HORIZONS):
+            return []
+        found = self._numbers() | self._categories(pane)
+        for feature in sorted(raised - found.keys()):
+            found[feature] = claim(
+                self.name,
+                feature,
+                Verdict.OK,
+                scale=self._scale,
+                effect=0.0,
+                threshold=FLOORS[-1],
+                reason=f"{feature}: no value stands for many others any more",
+            )
+        return list(found.values())
+
+    def state(self) -> dict[str, Any]:
+        """Nothing: the history is the suite's."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `Check.restore`."""
+
+    def _numbers(self) -> dict[str, Measurement]:
+        history = self._history
+        found: dict[str, Measurement] = {}
+        for values in history.tops:
+            shares = _number_shares(history, values)
+            usual = _among(values, self._common)
+            over = (shares > self._ceilings) & self._watched & ~usual & (shares[0] < STUCK)
+            for row in np.flatnonzero(over.any(axis=0)).tolist():
+                place = int(np.argmax(over[:, row]))
+                name = history.numbers[row]
+                ceiling = float(self._ceilings[place, row])
+                shown = f"{float(values[row]):.6g}"
+                found[name] = self._say(name, shown, float(shares[place, row]), ceiling, place)
+        return found
+
+    def _categories(self, pane: PaneView) -> dict[str, Measurement]:
+        history = self._history
+        if not history.categories:
+            return {}
+        shares = _category_shares(history)
+        over = (shares > self._category_ceilings) & (shares[0] < STUCK)
+        found: dict[str, Measurement] = {}
+        for slot in np.flatnonzero(over.any(axis=0)).tolist():
+            place = int(np.argmax(over[:, slot]))
+            at = next(i for i, span in enumerate(history.spans) if span.start <= slot < span.stop)
+            column, span = history.categories[at], history.spans[at]
+            if column.name in OUTPUT_NAMES:
+                continue
+            code = slot - span.start
+            if slot == span.stop - 1:
+                text = _null_word(pane, column.name)
+                if text is None:
+                    continue
+                shown = repr(text)
+            elif slot == span.stop - 2:
+                continue  # many rare names together are no placeholder
+            else:
+                shown = repr(column.names[code])
+            ceiling = float(self._category_ceilings[place, slot])
+            found[column.name] = self._say(
+                column.name, shown, float(shares[place, slot]), ceiling, place
+            )
+        return found
+
+    def _say(
+        self, feature: str, shown: str, share: float, ceiling: float, place: int
+    ) -> Measurement:
+        events = HORIZONS[place] * self._scale
+        usual = max(ceiling - FLOORS[place], 0.0) / MARGIN
+        return claim(
+            self.name,
+            feature,
+            Verdict.DRIFT,
+            scale=self._scale,
+            events=events,
+            effect=share,
+            threshold=ceiling,
+            reason=(
+                f"{feature}: {shown} stands for {share:.0%} of the last {events} events at least: "
+                f"a placeholder or default; no value of the reference kept more than {usual:.0%}"
+            ),
+            immediate=True,
+        )
+
+
+def _number_shares(history: History, values: Float64) -> Float64:
+    """float64[horizons, numbers]: the smallest share of a value over the last panes."""
+    longest = max(HORIZONS)
+    same = history.knots[-longest:] == values[None, :, None]
+    shares = same.sum(axis=2) / same.shape[2]
+    return np.stack([shares[longest - panes :].min(axis=0) for panes in HORIZONS])
+
+
+def _category_shares(history: History) -> Float64:
+    """float64[horizons, width]: the same of every counted name."""
+    longest = max(HORIZONS)
+    counts = history.counts[-longest:].astype(np.float64)
+    for span in history.spans:
+        counts[:, span] /= np.maximum(counts[:, span].sum(axis=1, keepdims=True), 1.0)
+    return np.stack([counts[longest - panes :].min(axis=0) for panes in HORIZONS])
+
+
+def _common_values(profile: Profile) -> Float64:
+    """float64[numbers, k]: values with a share of at least `COMMON`, NaN beside them."""
+    rows = []
+    for column in profile.columns:
+        points = getattr(column, "points", None)
+        if points is not None:
+            rows.append(np.float32(points[column.counts >= COMMON * max(column.n, 1)]))
+    width = max([row.size for row in rows], default=0)
+    found = np.full((len(rows), width), np.nan)
+    for row, values in zip(found, rows, strict=True):
+        row[: values.size] = values
+    return found
+
+
+def _among(values: Float64, common: Float64) -> Bool:
+    return np.asarray((common == values[:, None]).any(axis=1))
+
+
+def _null_word(pane: PaneView, feature: str) -> str | None:
+    """The word for nothing that most values without a known name are, if there is one."""
+    texts = pane.unseen(feature)
+    words = [text for text in texts if text.strip().lower() in NULL_WORDS]
+    return words[0] if len(words) * 2 > len(texts) else None
