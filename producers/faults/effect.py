@@ -5,6 +5,7 @@ D (the KS distance) for numbers, total variation for categories, a difference of
 Never: what a check said of either.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -55,7 +56,8 @@ def variation(first: Counter[Any], second: Counter[Any]) -> float:
     0.3333333333333333
     """
     n, m = max(first.total(), 1), max(second.total(), 1)
-    return sum(abs(first[key] / n - second[key] / m) for key in first.keys() | second.keys()) / 2
+    keys = first.keys() | second.keys()
+    return math.fsum(abs(first[key] / n - second[key] / m) for key in keys) / 2
 
 
 def _named(effect: str, features: tuple[str, ...], card: ModelCard) -> tuple[str, ...]:

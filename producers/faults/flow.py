@@ -101,7 +101,7 @@ def _replayed(_traffic: Traffic, draws: Draws) -> Drawn:
         def step(sent: Sent, on: bool, draws: Draws) -> tuple[Sent, ...]:
             out: tuple[Sent, ...] = (sent,)
             if on and kept and draws.random() < share:
-                old = kept[0]
+                old = kept.popleft()
                 again = old.with_fields(event_id=f"{old.event['event_id']}-again")
                 out = (sent, Sent(again.event, sent.sent_us))
             kept.append(sent)
