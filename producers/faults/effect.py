@@ -8,6 +8,7 @@ Never: what a check said of either.
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ def effect_of(
     for fault, drawn in injection.faults:
         names = _named(fault.effect, drawn.features, card)
         for name in names:
-            size = EFFECTS[fault.effect](twin, faulted, name, card)
+            size = EFFECTS[fault.effect].measure(twin, faulted, name, card)
             found[name] = max(found.get(name, 0.0), size)
     return found
 
@@ -175,6 +176,15 @@ def _signal(value: Callable[[Sent], float | None]) -> Measure:
     return measure
 
 
+def _lag_us(sent: Sent) -> float:
+    return float(sent.sent_us - occurred_us(sent))
+
+
+def _latency_ms(sent: Sent) -> float | None:
+    found: float | None = sent.event.get("latency_ms")
+    return found
+
+
 def _age_s(sent: Sent) -> float | None:
     """How long before the prediction its oldest feature was known."""
     times = (sent.event.get("feature_times") or {}).values()
@@ -186,26 +196,34 @@ def _numbers(events: Events, name: str) -> NDArray[np.float64]:
     return np.array([v for sent in events if (v := number_of(sent, name)) is not None])
 
 
-EFFECTS: Final[Mapping[str, Measure]] = {
-    "values": _values,
-    "outputs": _outputs,
-    "mode": _mode,
-    "missing": _rate(_missing),
-    "type": _rate(_type),
-    "incoherent": _rate(_incoherent),
-    "out_of_range": _rate(_out_of_range),
-    "status": _rate(_status),
-    "resent": _rate(_resent),
-    "repeated": _rate(_repeated),
-    "old": _rate(_old),
-    "ahead": _rate(_ahead),
-    "leak": _rate(_leak),
-    "lost": _lost,
-    "lag": _signal(lambda sent: float(sent.sent_us - occurred_us(sent))),
-    "age": _signal(_age_s),
-    "latency": _signal(lambda sent: sent.event.get("latency_ms")),
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One way to say how far a stream is from its twin."""
+
+    words: str
+    measure: Measure
+
+
+EFFECTS: Final[Mapping[str, Effect]] = {
+    "values": Effect("D of a number, total variation of a category", _values),
+    "outputs": Effect("D of the score, total variation of the answers", _outputs),
+    "lag": Effect("D of send time minus event time", _signal(_lag_us)),
+    "age": Effect("D of how old the oldest feature is", _signal(_age_s)),
+    "latency": Effect("D of the latency", _signal(_latency_ms)),
+    "mode": Effect("growth of the placeholder's rate", _mode),
+    "missing": Effect("rate of events without the value", _rate(_missing)),
+    "type": Effect("rate of numbers sent as text", _rate(_type)),
+    "incoherent": Effect("rate of answers against their score", _rate(_incoherent)),
+    "out_of_range": Effect("rate of scores outside 0 to 1", _rate(_out_of_range)),
+    "status": Effect("rate of events that are not ok", _rate(_status)),
+    "resent": Effect("rate of events with a known id", _rate(_resent)),
+    "repeated": Effect("rate of events with a known feature vector", _rate(_repeated)),
+    "old": Effect("rate of events sent more than an hour late", _rate(_old)),
+    "ahead": Effect("rate of events more than a minute ahead", _rate(_ahead)),
+    "leak": Effect("rate of events with a feature from after them", _rate(_leak)),
+    "lost": Effect("rate of events that do not come", _lost),
 }
-"""Effects by name; values, outputs, lag, age and latency are D or total variation."""
+"""Effects by name."""
 
 RATES: Final = frozenset(EFFECTS) - {"values", "outputs"}
 """Effects that no column of the profile speaks of: the check states its own threshold."""

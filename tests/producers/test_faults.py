@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -271,3 +272,18 @@ def test_simulated_signals_replace_nothing(events: list[Sent]) -> None:
     assert bare.event["latency_ms"] > 0
     assert "feature_times" not in bare.event
     assert [*simulated(events[:50], CARD, seed=9)] == events[:50]
+
+
+def test_every_fault_is_documented_as_it_is() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "drills.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    wanted = []
+    for fault in FAULTS.values():
+        kinds = ", ".join(f"`{kind}`" for kind in fault.expected)
+        if fault.accepted:
+            kinds += f" (or {', '.join(f'`{kind}`' for kind in fault.accepted)})"
+        if fault.names_cause:
+            kinds += ", cause named"
+        effect = EFFECTS[fault.effect].words
+        wanted.append(f"| `{fault.name}` | {fault.words} | {kinds} | {effect} |")
+    assert rows == wanted
