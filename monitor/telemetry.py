@@ -48,6 +48,17 @@ class Telemetry:
             ["reason"],
             registry=self.registry,
         )
+        self.late_events = Counter(
+            "plumbline_events_late",
+            "Events that were sent so long after their own time (1m, 1h, 1d: each counts all).",
+            ["over"],
+            registry=self.registry,
+        )
+        self.disordered_events = Counter(
+            "plumbline_events_out_of_order",
+            "Events that are older than the event of the same model before them.",
+            registry=self.registry,
+        )
         self.errors = Counter(
             "plumbline_errors",
             "Errors met and survived, by kind.",
