@@ -61,7 +61,7 @@ def missing_grants(connection: Connection) -> list[tuple[str, str]]:
             if error.code != _ACCESS_DENIED:
                 raise
             needed = _NEEDED.search(str(error))
-            fix = f"GRANT SELECT, INSERT ON {connection.database}.* TO {connection.username}"
+            fix = f"as administrator: GRANT SELECT, INSERT ON {connection.database}.* TO {connection.username}"
             problem = f"lacks {needed.group(1)}" if needed else "may not"
             missing.append((f"account {connection.username} {problem} (table {table})", fix))
     return missing

@@ -28,22 +28,19 @@ class Authority:
         authority.server_bundle.write_text(key.read_text() + certificate.read_text())
         return authority
 
-    def sign(
-        self, name: str, *, days: int, host: str = "IP:127.0.0.1", until: str = ""
-    ) -> tuple[Path, Path]:
-        """(certificate, key) of `name`; `until` is an end such as 20200102000000Z."""
+    def sign(self, name: str, *, days: int) -> tuple[Path, Path]:
+        """(certificate, key) of `name` at 127.0.0.1; it ended already with negative days."""
         certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
-        extensions.write_text(f"subjectAltName={host}\n")
+        extensions.write_text("subjectAltName=IP:127.0.0.1\n")
         _openssl(
             *("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
             *("-keyout", key, "-out", request, "-subj", f"/CN={name}"),
         )
-        span = ["-not_before", "20200101000000Z", "-not_after", until] if until else []
         _openssl(
             *("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.folder / "ca.key"),
             *("-out", certificate, "-extfile", extensions),
-            *(span or ["-days", str(days)]),
+            *("-days", days),
         )
         return certificate, key
 
