@@ -11,7 +11,7 @@ decided is neither lost nor done twice.
 
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from monitor.broker import Partition
 from monitor.census import Census, ModelState
@@ -19,25 +19,22 @@ from monitor.config import TopicSettings
 from monitor.decisions import Boundary, Change, Place, Ruling, card_hash
 from monitor.errors import ContractError
 from monitor.events import Record, RejectedRecord
-from monitor.findings import Finding, Span
+from monitor.findings import Span
 from monitor.judging.judge import Judge, Policy
-from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
+from monitor.roster import UNTESTABLE, Roster, VersionKey
 from monitor.snapshots import Snapshots
 from monitor.telemetry import Telemetry
 from monitor.validation.cards import parse_command
 from monitor.validation.moments import LATEST_US
 from monitor.validation.reasons import Reasons, reason
 from monitor.validation.validator import Validator
-from monitor.work import Work
+from monitor.work import Desk
 from schemas import ModelCard
 from schemas.command import Command
 
 LONGEST_COMMAND_BYTES = 16_384
 
 log = logging.getLogger(__name__)
-
-TakeBack = Callable[[Finding], None]
-"""How the end of a trouble is judged."""
 
 
 class Boundaries:
@@ -52,6 +49,7 @@ class Boundaries:
         snapshots: Snapshots,
         validator: Validator,
         telemetry: Telemetry,
+        desk: Desk,
     ) -> None:
         self._topics = topics
         self._census = census
@@ -60,6 +58,7 @@ class Boundaries:
         self._snapshots = snapshots
         self._validator = validator
         self._telemetry = telemetry
+        self._desk = desk
         self._commands: defaultdict[int, deque[Record]] = defaultdict(deque)
         """By partition, in their order."""
         self._again: set[VersionKey] = set()
@@ -84,7 +83,7 @@ class Boundaries:
         for record in records:
             self._commands[record.partition].append(record)
 
-    def act(self, ready: Mapping[int, int], work: Work, take_back: TakeBack) -> None:
+    def act(self, ready: Mapping[int, int]) -> None:
         """Let act what waits for these predictions partitions, from these offsets on.
 
         Raises StorageError, before anything of a version has changed.
@@ -97,51 +96,41 @@ class Boundaries:
             self._again.discard(version)
             if same_card and not self._testable(version):
                 continue
-            raised = self._census.take_back(version, "the version can be tested now")
-            if raised is not None:
-                take_back(raised)
+            self._desk.stated(self._census.take_back(version, "the version can be tested now"))
             if not same_card:
-                self._turn(version, state, ready[state.partition], work)
+                self._turn(version, state, ready[state.partition])
             self._snapshots.unrepeatable(version[0])
         for number in sorted(self._commands.keys() & ready.keys()):
             waiting = self._commands.pop(number)
             for record in waiting:
-                self._obey(record, ready[number], work)
+                self._obey(record, ready[number])
                 self._snapshots.unrepeatable()
 
-    def begin(self, version: VersionKey, first: Span, work: Work) -> None:
+    def begin(self, version: VersionKey, first: Span) -> None:
         """A version has sent its first event: its newest card acts."""
         self._roster.begin(version)
-        words = "its first event"
-        self.note(version, Change.BEGUN, _at(first), words, work)
+        self.note(version, Change.BEGUN, _at(first), "its first event")
 
-    def end(
-        self, version: VersionKey, change: Change, at: Span, words: str, work: Work
-    ) -> VersionMonitor | None:
+    def end(self, version: VersionKey, change: Change, at: Span, words: str) -> None:
         """The windows of a version end at an event: replaced (all its alerts) or quarantined."""
         monitor = self._roster.active().get(version)
         policy = self._roster.policies(version[0]).get(version[1], Policy())
         whole = change is Change.REPLACED
-        work.moves += self._judge.supersede(version, words, at, policy, whole=whole)
+        moves = self._judge.supersede(version, words, at, policy, whole=whole)
+        self._desk.work.moves += moves
         if monitor is not None:
             self._roster.drop(*version)
             self._snapshots.windows_ended(version, monitor)
         partition, offset, at_us = _at(at)
-        self.note(version, change, (partition, offset + 1, at_us), words, work)
-        return monitor
+        self.note(version, change, (partition, offset + 1, at_us), words)
 
     def note(
-        self,
-        version: VersionKey,
-        change: Change,
-        at: tuple[int, int, int],
-        words: str,
-        work: Work,
+        self, version: VersionKey, change: Change, at: tuple[int, int, int], words: str
     ) -> None:
         """Record a boundary at (partition, offset, event time), and save it with the commit."""
         card = self._roster.acting(*version)
         partition, offset, at_us = at
-        work.boundaries.append(
+        self._desk.work.boundaries.append(
             Boundary(
                 model=version[0],
                 model_version=version[1],
@@ -175,6 +164,13 @@ class Boundaries:
         for model, state in self._census.models.items():
             for name in state.versions:
                 self._try_again((model, name))
+        for version in sorted(self._judge.windowed() - self._roster.active().keys()):
+            span = self._census.models[version[0]].last_span
+            if span is not None:
+                policy = self._roster.policies(version[0]).get(version[1], Policy())
+                words = "its windows could not be restored: they start anew"
+                self._desk.work.moves += self._judge.supersede(version, words, span, policy)
+                self._snapshots.unrepeatable(version[0])
 
     def forget(self) -> None:
         """Nothing waits: the partitions are not ours now. The newest cards act again."""
@@ -196,7 +192,7 @@ class Boundaries:
         except UNTESTABLE:
             return False
 
-    def _turn(self, version: VersionKey, state: ModelState, offset: int, work: Work) -> None:
+    def _turn(self, version: VersionKey, state: ModelState, offset: int) -> None:
         ended = self._roster.turn(version)
         self._validator.set_card(self._roster.cards()[version])
         at_us = state.last_span.ended_us if state.last_span else 0
@@ -205,12 +201,13 @@ class Boundaries:
             change, words = Change.WINDOWS, "the card changed its tests: the windows start anew"
             if ended.stream.events:
                 last = ended.stream.span_of_last(1, ended.stream.events - 1)
-                work.moves += self._judge.supersede(version, words, last, ended.policy)
+                moves = self._judge.supersede(version, words, last, ended.policy)
+                self._desk.work.moves += moves
             self._snapshots.windows_ended(version, ended)
-        self.note(version, change, (state.partition, offset, at_us), words, work)
+        self.note(version, change, (state.partition, offset, at_us), words)
 
-    def _obey(self, record: Record, offset: int, work: Work) -> None:
-        value = record.value
+    def _obey(self, record: Record, offset: int) -> None:
+        value, rulings = record.value, self._desk.work.rulings
         if value is not None and len(value) > LONGEST_COMMAND_BYTES:
             found: Command | Reasons = (
                 reason("oversize", "", f"a command has at most {LONGEST_COMMAND_BYTES} bytes"),
@@ -218,28 +215,26 @@ class Boundaries:
         else:
             found = parse_command(value)
         if not isinstance(found, Command):
-            self._refuse(record, None, found, work)
+            self._refuse(record, None, found)
             return
         state = self._census.models.get(found.model)
         place = Place(record.topic, record.partition, record.offset, _appended_us(record))
         if state is not None and found.command_id in state.commands:
             self._telemetry.dropped("judging", "repeated_command")
             effect = "nothing: a command of this id was obeyed before"
-            work.rulings.append(Ruling(found, place, False, effect, offset))
+            rulings.append(Ruling(found, place, False, effect, offset))
             return
         try:
-            effect = self._obeyed(found, state, record.partition, work)
+            effect = self._obeyed(found, state, record.partition)
         except ContractError as error:
             words = reason("bad_value", "", str(error))
-            self._refuse(record, found.model, (words,), work)
-            work.rulings.append(Ruling(found, place, False, f"refused: {error}", offset))
+            self._refuse(record, found.model, (words,))
+            rulings.append(Ruling(found, place, False, f"refused: {error}", offset))
         else:
-            work.rulings.append(Ruling(found, place, True, effect, offset))
+            rulings.append(Ruling(found, place, True, effect, offset))
             log.info("command %s: %s", found.command_id, effect)
 
-    def _obeyed(
-        self, command: Command, state: ModelState | None, partition: int, work: Work
-    ) -> str:
+    def _obeyed(self, command: Command, state: ModelState | None, partition: int) -> str:
         if state is None or state.partition != partition:
             raise ContractError(
                 f"no events of model {command.model} are on partition {partition}: key commands by "
@@ -248,16 +243,16 @@ class Boundaries:
         at_us = state.last_span.ended_us if state.last_span else 0
         policies: Mapping[str, Policy] = self._roster.policies(command.model)
         moves, effect = self._judge.obey(command, at_us, policies)
-        work.moves += moves
+        self._desk.work.moves += moves
         state.remember(command.command_id)
         self._snapshots.unrepeatable(command.model)
         return effect
 
-    def _refuse(self, record: Record, model: str | None, reasons: Reasons, work: Work) -> None:
+    def _refuse(self, record: Record, model: str | None, reasons: Reasons) -> None:
         kind, _, message = reasons[0]
         self._telemetry.dropped("judging", f"command_{kind}")
         log.error("%s[%d] offset %d: %s", record.topic, record.partition, record.offset, message)
-        work.rejected.append(
+        self._desk.work.rejected.append(
             RejectedRecord(
                 topic=record.topic,
                 partition=record.partition,

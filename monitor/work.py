@@ -11,8 +11,12 @@ from monitor.broker import Partition
 from monitor.decisions import Boundary, Ruling
 from monitor.events import LabelColumns, PaneSummary, PredictionColumns, RejectedRecord
 from monitor.findings import Finding
+from monitor.judging.judge import Judge, Policy
 from monitor.publishing.outgoing import Outgoing
 from monitor.storage.store import StoreBatch
+from monitor.telemetry import Telemetry
+
+AT_ONCE = Policy(confirmations=1)
 
 
 @dataclass(slots=True)
@@ -31,6 +35,12 @@ class Work:
     rulings: list[Ruling] = field(default_factory=list)
     events: int = 0
 
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to store or to publish."""
+        told = self.moves or self.moves_again or self.boundaries or self.rulings
+        return self.events > 0 or bool(told)
+
     def batch(self) -> StoreBatch:
         """Step 1 of a commit."""
         return StoreBatch(self.predictions, self.labels, self.rejected, self.panes, self.findings)
@@ -38,6 +48,34 @@ class Work:
     def all_moves(self) -> list[AlertMove]:
         """Step 3 of a commit."""
         return self.moves_again + self.moves
+
+
+class Desk:
+    """Where the steps lay down what waits for the next commit."""
+
+    def __init__(self, judge: Judge, telemetry: Telemetry) -> None:
+        self.work = Work()
+        self._judge = judge
+        self._telemetry = telemetry
+
+    def judged(self, findings: list[Finding], policy: Policy) -> None:
+        """Step 5: findings of one version become moves."""
+        if findings:
+            self.work.findings += findings
+            with self._telemetry.timed("judging"):
+                moves = self._judge.judge(findings, policy)
+            self.work.moves += moves
+            self._telemetry.emitted("judging", len(moves))
+
+    def stated(self, finding: Finding | None) -> None:
+        """A fact, which needs no second look."""
+        if finding is not None:
+            self.judged([finding], AT_ONCE)
+
+    def cleared(self) -> Work:
+        """What was laid down; from here new work."""
+        work, self.work = self.work, Work()
+        return work
 
 
 @dataclass(slots=True)

@@ -75,7 +75,7 @@ class Worker:
         )
         self._source = KafkaSource(
             settings,
-            topics=(topics.predictions, topics.labels),
+            topics=(topics.predictions, topics.labels, topics.commands),
             on_assigned=self._assigned,
             on_revoked=self._commit_all,
             on_lost=self._lost,
@@ -228,7 +228,7 @@ class Worker:
         """Bring the state of these partitions back; gives the offsets from which to read."""
         self._beginnings += 1
         kafka = self._settings.kafka
-        topics = (kafka.topics.predictions, kafka.topics.labels)
+        topics = (kafka.topics.predictions, kafka.topics.labels, kafka.topics.commands)
         stored = [self._store.stored_until(topic) for topic in topics]
         numbers = [number for topic, number in starts if topic == kafka.topics.predictions]
         saved: dict[int, list[tuple[bytes | None, bytes | None]]] = {n: [] for n in numbers}
@@ -262,14 +262,18 @@ class Worker:
         wait_ms = FIRST_RETRY_MS
         beginning = self._beginnings
         after = self._source.positions()
+        topic = self._settings.kafka.topics.commands
+        commands = [record for record in records if record.topic == topic]
+        events = [record for record in records if record.topic != topic] if commands else records
         while beginning == self._beginnings:
             try:
-                self.pipeline.on_batch(records)
+                self.pipeline.on_batch(events)
             except StorageError as error:
                 if self._stopping():
                     return
                 wait_ms = self._wait_out(error, wait_ms)
             else:
+                self.pipeline.on_commands(commands)
                 self._positions |= after
                 self.telemetry.emitted("intake", len(records))
                 return

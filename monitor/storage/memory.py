@@ -58,7 +58,15 @@ KEYS: Final = {
     ),
     "alerts": ("model", "fingerprint", "event_id"),
     "cards": ("model", "model_version", "appended_at", "card_hash"),
-    "boundaries": ("model", "model_version", "topic", "partition", "offset", "change"),
+    "boundaries": (
+        "model",
+        "model_version",
+        "topic",
+        "partition",
+        "offset",
+        "change",
+        "card_hash",
+    ),
     "commands": ("model", "fingerprint", "topic", "partition", "offset"),
 }
 """By what a repeated row is recognised: the sorting keys of the tables."""

@@ -184,6 +184,41 @@ ORDER BY moved_at DESC, fingerprint
 """,
 )
 
+MOVES_OF_ALERT = Query(
+    "moves_of_alert",
+    "Every published move of one alert, in the order of the log.",
+    """
+SELECT model, model_version, alertname, severity, feature, segment, category, state, previous,
+    reason, starts_at, moved_at, check, scale, effect, threshold, annotations, values, topic,
+    partition, first_offset, last_offset, event_id
+FROM alerts FINAL
+WHERE fingerprint = {fingerprint:String} AND published
+ORDER BY last_offset, moved_at, event_id
+""",
+)
+
+COMMANDS_OF_ALERT = Query(
+    "commands_of_alert",
+    "What people decided about one alert, and what it did.",
+    """
+SELECT action, who, why, issued_at, until, done, effect, acts_from, appended_at, command_id
+FROM commands FINAL
+WHERE fingerprint = {fingerprint:String}
+ORDER BY appended_at, offset
+""",
+)
+
+BOUNDARIES_OF_MODEL = Query(
+    "boundaries_of_model",
+    "From which event on which card acted for each version of a model.",
+    """
+SELECT model_version, change, topic, partition, offset, card_hash, reason, at
+FROM boundaries FINAL
+WHERE model = {model:String}
+ORDER BY partition, offset, model_version
+""",
+)
+
 FINDINGS_BY_MONTH = Query(
     "findings_by_month",
     "What was measured of each column by month: looks, looks that saw drift, largest effect.",
@@ -281,6 +316,9 @@ ALL: Final[tuple[Query, ...]] = (
     ALERT_MOVES,
     ALERTS_BY_MONTH,
     FIRING_ALERTS,
+    MOVES_OF_ALERT,
+    COMMANDS_OF_ALERT,
+    BOUNDARIES_OF_MODEL,
     FINDINGS_BY_MONTH,
     FINDINGS_OF_FEATURE,
     EVENT_BY_ID,

@@ -89,6 +89,7 @@ def events(
     first: int = 0,
     partition: int = 0,
     seed: int = 2,
+    role: str = "live",
 ) -> list[LogRecord]:
     """n records in offset order; between the given places `amount` is shifted by two sigma."""
     rng = np.random.default_rng(seed)
@@ -110,11 +111,30 @@ def events(
                     "occurred_at": f"2026-01-01T{i // 3600 % 24:02}:{i // 60 % 60:02}:{i % 60:02}Z",
                     "features": {"amount": float(amount[i]), "shop": str(shop[i])},
                     "prediction": float(answer[i]),
+                    "role": role,
                 }
             ),
         )
         for i in range(n)
     ]
+
+
+def command(
+    action: str, fingerprint: str, *, offset: int = 0, model: str = MODEL, **changed: Any
+) -> LogRecord:
+    """A record of the commands topic."""
+    order = {
+        "command_id": f"order-{offset}",
+        "model": model,
+        "action": action,
+        "fingerprint": fingerprint,
+        "who": "ann",
+        "why": "we know",
+        "issued_at": "2026-01-01T00:00:00Z",
+        **changed,
+    }
+    value = orjson.dumps(order)
+    return LogRecord(offset=offset, key=model.encode(), value=value, topic=TOPICS.commands)
 
 
 @dataclass(slots=True)
@@ -179,6 +199,12 @@ class Plant:
         self.pipeline.on_card(card)
         self.commit()
 
+    def take_commands(self, commands: Sequence[LogRecord]) -> None:
+        """Commands come, and act with the next commit."""
+        self.pipeline.on_commands(commands)
+        for record in commands:
+            self.positions[record.topic, record.partition] = record.offset + 1
+
     def commit(self, *, snapshot: bool = False) -> None:
         self.pipeline.commit(self.positions, ME, snapshot=snapshot)
 
@@ -203,11 +229,15 @@ class Plant:
             for number in range(partitions)
         }
         committed = {
-            (PREDICTIONS, number): self.publisher.offsets.get((PREDICTIONS, number), 0)
+            (topic, number): self.publisher.offsets.get((topic, number), 0)
             for number in range(partitions)
+            for topic in (PREDICTIONS, TOPICS.commands)
         }
         other.positions = other.pipeline.restore(
-            [self.store.stored_until(topic) for topic in (PREDICTIONS, TOPICS.labels)],
+            [
+                self.store.stored_until(topic)
+                for topic in (PREDICTIONS, TOPICS.labels, TOPICS.commands)
+            ],
             committed,
             saved,
         )

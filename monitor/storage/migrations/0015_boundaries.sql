@@ -12,5 +12,5 @@ CREATE TABLE IF NOT EXISTS boundaries
     stored_at     DateTime('UTC') DEFAULT now() COMMENT 'When the row was stored, by the server''s clock'
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (model, model_version, topic, partition, offset, change)
+ORDER BY (model, model_version, topic, partition, offset, change, card_hash)
 COMMENT 'Between which two events another card acts for a model version, or none'
