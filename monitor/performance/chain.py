@@ -13,6 +13,7 @@ import numpy as np
 from scipy.stats import norm
 
 from monitor.performance.compare import VersionVerdict
+from monitor.performance.sequential_t import MIN_BLOCKS
 
 ALPHA: Final = 0.001
 MIN_LINKS: Final = 2
@@ -38,8 +39,9 @@ def chain_rise(verdicts: Sequence[VersionVerdict], alpha: float = ALPHA) -> Chai
     Parameters
     ----------
     verdicts
-        Final verdicts, oldest first, each version replacing the one before. Differences of
-        different replacements rest on different predictions, so their errors add as squares.
+        Verdicts whose comparison is over, oldest first, each version replacing the one before.
+        Differences of different replacements rest on different predictions, so their errors add
+        as squares.
     alpha
         Chance of a false alarm over the whole chain: the k-th replacement spends
         alpha / (k (k + 1)), shared by the stretches that end there.
@@ -56,7 +58,7 @@ def chain_rise(verdicts: Sequence[VersionVerdict], alpha: float = ALPHA) -> Chai
     >>> rise.first, rise.last, round(rise.difference, 3), rise.found
     ('0', '6', 0.06, True)
     """
-    usable = [one for one in verdicts if one.final and np.isfinite(one.standard_error)]
+    usable = [one for one in verdicts if one.blocks >= MIN_BLOCKS]
     best: ChainRise | None = None
     k = len(usable)
     for start in range(k - MIN_LINKS + 1):

@@ -14,7 +14,7 @@ import numpy as np
 from monitor.events import Bool, Float64, Int64
 from monitor.performance.blocks import BLOCK_ROWS, Blocks
 from monitor.performance.rows import CohortRows
-from monitor.performance.sequential_t import evidence_above, smallest_visible
+from monitor.performance.sequential_t import evidence_above, most_evidence, smallest_visible
 
 ERROR_BUDGET: Final = 0.005
 """Chance that two versions that do not differ are ever called different."""
@@ -86,7 +86,8 @@ class VersionComparison:
 
     The pairing is chosen at the new version's first cohort and kept: paired where half of its
     requests were answered by both; else split where the old version answered at the same time;
-    else matched. Differences are taken over blocks of BLOCK_ROWS labelled rows of each side.
+    else matched. Differences are taken over blocks of BLOCK_ROWS labelled rows of each side; where
+    the requests differ, of the loss above the baseline's, which takes out how hard they were.
 
     **Blind to**, when split, an assignment that depends on the request (see `SplitCheck`); when
     matched, whatever else changed between the two times and is not in the baseline's loss.
@@ -148,8 +149,7 @@ class VersionComparison:
             known = differences[~np.isnan(differences)]
             self._look(self._sides["new"].add(known[:, None])[:, 0])
             return
-        if self._pairing is Pairing.MATCHED:
-            loss = loss - baseline_loss
+        loss = loss - baseline_loss
         values = {"old": loss[old], "new": loss[new]}
         if self._pairing is Pairing.MATCHED:
             del values["old"]
@@ -166,6 +166,7 @@ class VersionComparison:
         """What is known now."""
         n = len(self._differences)
         deviation = float(self._differences.std(ddof=1)) if n > 1 else float("nan")
+        decided = self._outcome is not Outcome.NO_DIFFERENCE_YET
         return VersionVerdict(
             old=self.old,
             new=self.new,
@@ -175,10 +176,13 @@ class VersionComparison:
             standard_error=deviation / np.sqrt(n) if n > 1 else float("nan"),
             blocks=n,
             labelled=n * BLOCK_ROWS,
-            evidence=self._evidence,
+            evidence=self._evidence if decided else self._evidence_now(),
             smallest_visible=smallest_visible(self._differences, self._alpha),
             final=self.final,
         )
+
+    def _evidence_now(self) -> float:
+        return max(evidence_above(self._differences), evidence_above(-self._differences))
 
     def _remember(self, skill: Float64) -> None:
         """Keep the old version's last blocks, in case that nothing better can be compared."""
@@ -193,11 +197,13 @@ class VersionComparison:
                 return
             seen = difference if abs(difference) > _ROUNDING else 0.0
             self._differences = np.append(self._differences, seen)
-            worse = evidence_above(self._differences)
-            better = evidence_above(-self._differences)
-            self._evidence = max(worse, better)
+            if most_evidence(self._differences) < needed:
+                continue
+            worse = self._differences.mean() > 0
+            side = self._differences if worse else -self._differences
+            self._evidence = evidence_above(side)
             if self._evidence >= needed:
-                self._outcome = Outcome.REGRESSED if worse > better else Outcome.IMPROVED
+                self._outcome = Outcome.REGRESSED if worse else Outcome.IMPROVED
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays."""

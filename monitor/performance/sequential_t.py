@@ -38,9 +38,9 @@ def evidence_above(differences: Float64) -> float:
     **Cost**: a millisecond.
 
     >>> rng = np.random.default_rng(1)
-    >>> evidence_above(rng.normal(1.0, 1.0, 40)) > np.log(1000)
+    >>> evidence_above(rng.normal(1.0, 1.0, 40)) > 5.0
     True
-    >>> evidence_above(rng.normal(0.0, 1.0, 40)) < 1
+    >>> evidence_above(rng.normal(0.0, 1.0, 40)) < 1.0
     True
 
     Rushton (1950); Wang and Ramdas (2024), Anytime-valid t-tests and confidence sequences.
@@ -52,6 +52,20 @@ def evidence_above(differences: Float64) -> float:
     if squares <= 0.0:
         return 0.0
     return _log_ratio(n, float(differences.sum()) / np.sqrt(squares)) / dependence(differences)
+
+
+def most_evidence(differences: Float64) -> float:
+    """A bound on `evidence_above`, for either side; quick to see that there is nothing to see.
+
+    >>> x = np.random.default_rng(1).normal(0.5, 1.0, 40)
+    >>> evidence_above(x) <= most_evidence(x)
+    True
+    """
+    n, squares = len(differences), float((differences**2).sum())
+    if n < MIN_BLOCKS or squares <= 0.0:
+        return 0.0
+    share = float(differences.sum()) ** 2 / (n * squares)
+    return -n / 2.0 * float(np.log(max(1.0 - share, 1e-300))) / dependence(differences)
 
 
 def dependence(differences: Float64) -> float:

@@ -62,7 +62,7 @@ class CohortReport:
     verdict: VersionVerdict | None
     """Against the version it replaces, where that has changed in this cohort."""
     chain: ChainRise | None
-    """A rise of the loss over several replacements, where one is found."""
+    """A rise of the loss over several replacements, found when one of them was over."""
     rows: CohortRows
 
     @property
@@ -127,6 +127,8 @@ class PerformanceWatch:
         self._base_loss = np.zeros(2)
         """Sum and number of the baseline's losses, for the cap of a regression model's."""
         self._comparisons: list[VersionComparison] = []
+        self._chained = 0
+        """Comparisons that were over when the chain was last looked at."""
         self._next: dict[str, VersionComparison] = {}
         """By version, the comparison with whatever will replace it."""
         self._answered: dict[str, None] = {}
@@ -190,7 +192,7 @@ class PerformanceWatch:
         known = self._baseline.known
         loss, base, most = self._losses(rows, self._baseline.predict(cohort))
         verdicts = self._compared(rows, loss, base)
-        rise = chain_rise([one for one in self.verdicts() if one.final]) if verdicts else None
+        rise = self._rise()
         for version in rows.versions:
             if version not in self._versions:
                 continue
@@ -206,9 +208,9 @@ class PerformanceWatch:
             yield replace(
                 report,
                 verdict=verdicts.get(version),
-                chain=rise if rise is not None and rise.found and rise.last == version else None,
+                chain=rise,
             )
-            of_model = []
+            of_model, rise = [], None
         self._baseline.learn(cohort)
 
     def _report(
@@ -302,6 +304,15 @@ class PerformanceWatch:
                 changed[comparison.new] = comparison.verdict()
         return changed
 
+    def _rise(self) -> ChainRise | None:
+        """Whether the loss has risen over several versions: looked at when a comparison ends."""
+        over = [one for one in self._comparisons if one.final or one is not self._comparisons[-1]]
+        if len(over) <= self._chained:
+            return None
+        self._chained = len(over)
+        rise = chain_rise([one.verdict() for one in over])
+        return rise if rise is not None and rise.found else None
+
     def _learn(self, kept: _Version, rows: CohortRows) -> None:
         """Collect labelled rows until a version without a reference has one of its own."""
         known = rows.kept(rows.labelled)
@@ -339,6 +350,7 @@ class PerformanceWatch:
             "baseline": self._baseline.state(),
             "base_loss": self._base_loss,
             "answered": list(self._answered),
+            "chained": self._chained,
             "comparisons": [
                 [one.old, one.new, one.state()]
                 for one in (*self._comparisons, *self._next.values())
@@ -362,6 +374,7 @@ class PerformanceWatch:
         self._baseline.restore(state["baseline"])
         self._base_loss = np.array(state["base_loss"], np.float64)
         self._answered = dict.fromkeys(str(name) for name in state["answered"])
+        self._chained = int(state["chained"])
         self._comparisons, self._next = [], {}
         for old, new, saved in state["comparisons"]:
             comparison = VersionComparison(str(old), str(new))
