@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from monitor.checks.pane_view import PaneView
 from monitor.errors import StateError
-from monitor.events import Float64, Int64
+from monitor.events import Bool, Float64, Int64
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import NULL_CODE
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
+from monitor.sketches.seasonal import SeasonalReference
 
 KNOTS: Final = 33
 """Values kept of a number column and pane, evenly spaced in order: each a value that occurred."""
@@ -67,6 +68,16 @@ class History:
         self.counts = np.zeros((DEPTH, self._width), np.uint16)
         self.tops: Float32 = np.full((LATEST, len(self.numbers)), np.nan, np.float32)
         """The most frequent value of each number in the last panes, as its knots show it."""
+        rows = [row for row, c in enumerate(profile.columns) if isinstance(c, NumberReference)]
+        self._number_rows = np.array(rows, np.int64)
+        self._points = [
+            np.empty(0) if isinstance(c, SeasonalReference) else c.points
+            for c in profile.columns
+            if isinstance(c, NumberReference)
+        ]
+        self._coded = np.array([points.size > 0 for points in self._points], np.bool_)
+        self.new: Float64 = np.zeros((DEPTH, len(self.numbers)))
+        """Share of each number's values in the last panes that are no value of the reference's."""
         self.panes = 0
         self._held: dict[str, Float64] = {}
         self.past: Float64 = np.full((len(self.numbers), KNOTS), np.nan)
@@ -81,6 +92,10 @@ class History:
         self.counts[-1] = self._count(pane)
         self.tops[:-1] = self.tops[1:]
         self.tops[-1] = _most_frequent(self.knots[-1])
+        codes = pane.codes[self._number_rows]
+        self.new[:-1] = self.new[1:]
+        self.new[-1] = ((codes & 1) == 0).sum(axis=1) / codes.shape[1]  # a null's code is odd
+        self.new[-1, ~self._coded] = 0.0
         self.panes += 1
         self.past = pooled(self.knots[_PAST])
         self.past_counts = self.counts[_PAST].sum(axis=0, dtype=np.float64)
@@ -93,6 +108,15 @@ class History:
     def now(self, panes: int) -> Float64:
         """Knots of the last `panes` panes together, float64[numbers, KNOTS]."""
         return pooled(self.knots[DEPTH - panes :])
+
+    def turned(self, by: float) -> Bool:
+        """Which numbers have become new, by this share more than they were: bool[numbers]."""
+        return np.asarray(self.new[-1] - self.new[_PAST].mean(axis=0) >= by)
+
+    def known(self, row: int) -> Float64:
+        """The values of a number in the reference and its past, rising."""
+        past = self.past[row]
+        return np.unique(np.concatenate([self._points[row], past[~np.isnan(past)]]))
 
     def hold(self, names: Iterable[str]) -> None:
         """From the next pane on, keep the past of these columns as it is; let go of the others."""
@@ -113,6 +137,7 @@ class History:
             "knots": self.knots.copy(),
             "counts": self.counts.copy(),
             "tops": self.tops.copy(),
+            "new": self.new.copy(),
             "held": {name: kept.copy() for name, kept in self._held.items()},
         }
 
@@ -127,6 +152,7 @@ class History:
         self.knots = knots.astype(np.float32)
         self.counts = counts.astype(np.uint16)
         self.tops = np.asarray(state["tops"]).astype(np.float32).reshape(self.tops.shape)
+        self.new = np.asarray(state["new"]).astype(np.float64).reshape(self.new.shape)
         self.panes = int(state["panes"])
         self._held = {str(k): np.array(v, np.float64) for k, v in state["held"].items()}
 
@@ -175,6 +201,24 @@ def gaps(knots: Float64, others: Float64) -> Float64:
     [2.0]
     """
     return np.asarray(np.abs(knots - others).mean(axis=-1))
+
+
+def slack(known: Float64) -> float:
+    """How far a value may lie from a known one and be it: the history keeps float32."""
+    return 1e-5 * float(np.abs(known[[0, -1]]).max())
+
+
+def landed(values: Float64, known: Float64, widths: Float64 | float) -> Float64:
+    """The share of each row of values that lie within its width of a known one.
+
+    >>> landed(np.array([[1.0, 2.5], [2.0, 3.0]]), np.array([1.0, 2.0, 3.0]), 0.1).tolist()
+    [0.5, 1.0]
+    """
+    place = np.searchsorted(known, values)
+    above = known[np.minimum(place, known.size - 1)] - values
+    below = values - known[np.maximum(place - 1, 0)]
+    near = np.minimum(np.abs(above), np.abs(below)) <= np.asarray(widths)[..., None]
+    return np.asarray(near.mean(axis=-1))
 
 
 def knot_distance(knots: Float64, others: Float64) -> float:

@@ -59,7 +59,7 @@ class Placeholder:
     ...     assert suite.look(pane) == []
     >>> claims = [m for pane in example_panes(10, 8, x=-999.0, share=0.4) for m in suite.look(pane)]
     >>> claims[0].reason[:55]
-    'x: -999 stands for 33% of the last 500 events at least:'
+    'x: -999 stands for 36% of the last 500 events at least:'
     """
 
     name: ClassVar[str] = "placeholder"

@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
-from monitor.checks.history import DEPTH, LONG, SHORT, gaps, knot_distance
+from monitor.checks.history import DEPTH, LONG, SHORT, gaps, knot_distance, landed, slack
 from monitor.checks.pane_view import PaneView
 from monitor.checks.unit import farthest_gaps
 from monitor.events import Bool, Float64
@@ -28,6 +28,13 @@ FIT: Final = 0.5
 """Exchanged, the two have to lie this much nearer to their pasts than they do."""
 FLIPPED: Final = 0.3
 """By how much the share of events with a above b has to leave what the reference had."""
+BETTER: Final = 0.6
+"""The same of the two together, where something else speaks for an exchange."""
+TURNED: Final = 0.3
+"""By how much more of one of the two has to be new to the reference than before."""
+NEW: Final = 0.6
+KNOWN: Final = 0.6
+"""Shares of the values that are new to their column, and known to the other one."""
 NAMES: Final = 0.8
 """Share of a category's values that have to be names of the other one."""
 
@@ -45,7 +52,8 @@ class Swap:
 
     Exchanged, both must lie within what the reference's panes lie from their past, and much nearer
     than as they come. And as they come they must be strange: 1.3 times farther from their past than
-    the reference ever was, or in an order that it never had (a dew point above the temperature).
+    the reference ever was, in an order that it never had (a dew point above the temperature), or
+    with values that are new to the one and known to the other.
     Of categories, each must hold the names of the other.
 
     **Blind to** columns of like distribution whose order changes anyway; columns exchanged in a
@@ -70,7 +78,9 @@ class Swap:
         self._usual = context.learned["gaps"]
         self._low, self._high = context.learned["lowest"], context.learned["highest"]
         numbers = self._history.numbers
-        self._watched = np.array([name not in OUTPUT_NAMES for name in numbers], np.bool_)
+        watched = np.array([name not in OUTPUT_NAMES for name in numbers], np.bool_)
+        self._watched = watched[:, None] & watched[None, :]
+        self._ordered = (self._low > 1.0 - FLIPPED) | (self._high < FLIPPED)
         self._partner: dict[str, str] = {}
         """Who has been found exchanged with whom."""
 
@@ -130,6 +140,8 @@ class Swap:
     def _numbers(self, pane: PaneView) -> dict[Pair, float]:
         history = self._history
         found: dict[Pair, float] = {}
+        turned = history.turned(TURNED)
+        turned = turned[:, None] | turned[None, :]
         for place, panes in enumerate((LONG, SHORT)):
             now, past = history.now(panes), history.past
             # [a, b]: the present of a, put into column b, from the past of b
@@ -137,18 +149,34 @@ class Swap:
             usual = np.maximum(self._usual[place], 1e-12)
             own = np.diagonal(apart)
             nearer = (apart <= FIT * own[None, :]) & (apart <= usual[None, :])
+            fits = (apart <= usual[None, :]) & (turned | self._ordered)
             strange = own / usual
-            for a, b in np.argwhere(np.triu(nearer & nearer.T, 1)).tolist():
-                if not (self._watched[a] and self._watched[b]):
-                    continue
+            relative = apart / usual[None, :]
+            better = relative + relative.T <= BETTER * (strange[:, None] + strange[None, :])
+            pairs = (nearer & nearer.T) | (fits & fits.T & better)
+            for a, b in np.argwhere(np.triu(pairs & self._watched, 1)).tolist():
+                both = nearer[a, b] and nearer[b, a]
                 far = max(strange[a], strange[b]) >= FAR and min(strange[a], strange[b]) > 0.5
-                if not far and not self._flipped(pane, a, b):
+                if (both and far) or self._flipped(pane, a, b) or self._exchanged(now, a, b):
+                    pass
+                else:
                     continue
                 pair = (history.numbers[a], history.numbers[b])
                 if any(self._partner.get(x, y) != y for x, y in (pair, pair[::-1])):
                     continue
                 found[pair] = max(knot_distance(now[k], past[k]) for k in (a, b))
         return found
+
+    def _exchanged(self, now: Float64, a: int, b: int) -> bool:
+        """Whether the values of each are new to it, and known to the other."""
+        own: list[float] = []
+        other: list[float] = []
+        for mine, its in ((a, b), (b, a)):
+            for shares, column in ((own, mine), (other, its)):
+                known = self._history.known(column)
+                shares.append(float(landed(now[mine], known, slack(known))))
+        new = max(own) <= 1.0 - NEW
+        return new and max(other) >= KNOWN and min(other) >= KNOWN / 3
 
     def _flipped(self, pane: PaneView, a: int, b: int) -> bool:
         """Whether a and b stand in an order that they never had, and exchanged in one they had."""

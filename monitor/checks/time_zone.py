@@ -28,8 +28,8 @@ TIGHT: Final = 0.95
 """Share of events that have to lie near the common distance from the event time."""
 NEAR: Final = 15.0
 """How near, in minutes, beside half of the column's own unit."""
-WHOLE: Final = 10.0
-"""Minutes by which a shift may miss half hours."""
+WHOLE: Final = 3.0
+"""Minutes by which a shift may miss half hours, beside a seventh of the column's own unit."""
 STEP: Final = 30.0
 DAYLIGHT: Final = 60.0
 """Minutes by which clocks change twice a year."""
@@ -118,7 +118,7 @@ class TimeZone:
             steps = round(shift / STEP)
             if steps == 0:
                 continue
-            if abs(shift - steps * STEP) > WHOLE:
+            if abs(shift - steps * STEP) > WHOLE + unit / 7:
                 unclear.add(name)
                 continue
             if (

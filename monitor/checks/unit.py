@@ -13,13 +13,11 @@ import numpy as np
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
 from monitor.checks.conversions import CONVERSIONS, FACTORS, OFFSETS
-from monitor.checks.history import DEPTH, LONG, SHORT, History, gaps, knot_distance
+from monitor.checks.history import DEPTH, LONG, SHORT, History, gaps, knot_distance, landed, slack
 from monitor.checks.pane_view import PaneView
 from monitor.events import Float64
 from monitor.findings import Measurement, Verdict
-from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
-from monitor.sketches.seasonal import SeasonalReference
 from schemas.model import OUTPUT_NAMES, ModelCard
 
 TRIGGER: Final = 0.6
@@ -29,13 +27,14 @@ FAR: Final = 2.5
 """As far as this it is strange by itself."""
 FIT: Final = 0.4
 """Undone, it has to lie this much nearer to its past than it does."""
-_BEFORE: Final = DEPTH - LONG
 NEW: Final = 0.5
 """Share of the values that have to be ones of neither the reference nor the past."""
 LANDED: Final = 0.6
 """Share of the undone values that are values of before, where the column has few."""
 TELLING: Final = 0.12
 """The same, above chance, which tells two conversions apart that fit alike."""
+ATOM: Final = 0.3
+"""A value that has come to stand for this share more is a placeholder, no unit."""
 OUTSIDE: Final = 0.25
 """Share of the values outside of the card's range, or far beyond all that was there before."""
 
@@ -46,6 +45,7 @@ class _Found:
     before: Float64
     now: Float64
     panes: int
+    certain: bool
 
 
 class Unit:
@@ -65,7 +65,7 @@ class Unit:
     - *values*: brought back, the values are ones that the reference or the past had, and as they
       come they are not; columns with few distinct values give themselves away so;
     - *range*: a quarter of the values lie outside of the card's range, or farther beyond all that
-      the reference and the past had than these reach;
+      the reference and the past had than these reach, and some of them, brought back, are known;
     - *distance*: the panes lie 2.5 times as far from their past as any panes of the reference.
 
     Once claimed, it is over when that same conversion explains the panes no longer.
@@ -101,19 +101,8 @@ class Unit:
             )
             for s in specs
         ]
-        rows = [
-            row for row, c in enumerate(context.profile.columns) if c.name in self._history.numbers
-        ]
-        self._rows = np.array(rows, np.int64)
-        self._new: Float64 = np.ones((DEPTH, len(rows)))
-        """Share of each of the last panes that the reference never had; all where not known."""
         self._claimed: dict[str, int] = {}
         """The conversion that was found last, of what is raised."""
-        self._points = [
-            np.empty(0) if isinstance(c, SeasonalReference) else c.points
-            for c in context.profile.columns
-            if isinstance(c, NumberReference)
-        ]
 
     @classmethod
     def learn(cls, card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> Learned:
@@ -128,13 +117,11 @@ class Unit:
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""
+        del pane
         history = self._history
-        codes = pane.codes[self._rows]
-        self._new[:-1] = self._new[1:]
-        self._new[-1] = ((codes & 1) == 0).sum(axis=1) / codes.shape[1]  # a null's code is odd
         if history.panes < DEPTH:
             return []
-        turned = (self._new[-1] >= NEW) & (self._new[:_BEFORE].mean(axis=0) <= NEW / 2)
+        turned = history.turned(NEW)
         claims: dict[str, Measurement] = {}
         for place, panes in enumerate((LONG, SHORT)):
             now = history.now(panes)
@@ -168,13 +155,12 @@ class Unit:
         return list(claims.values())
 
     def state(self) -> dict[str, Any]:
-        """The conversions that were found, and how new values were; the history is the suite's."""
-        return {"claimed": dict(self._claimed), "new": self._new.copy()}
+        """The conversions that were found; the history is the suite's."""
+        return {"claimed": dict(self._claimed)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """See `Check.restore`."""
         self._claimed = {str(name): int(k) for name, k in state["claimed"].items()}
-        self._new = np.array(state["new"], np.float64).reshape(self._new.shape)
 
     def _explain(
         self, row: int, now: Float64, usual: float, panes: int, claimed: int | None
@@ -187,30 +173,36 @@ class Unit:
         near = apart <= max(usual, 1e-12)
         # In the units of before, so that a map to small numbers is not near for being small.
         fits = near & (np.abs(FACTORS) * apart <= FIT * here)
+        if _largest_share(now) > _largest_share(before) + ATOM:
+            return None
+        found = self._landed(undone, now, self._history.known(row)) if near.any() else 0.0 * apart
         if claimed is not None:
-            return _Found(claimed, before, now, panes) if fits[claimed] else None
-        known = np.unique(np.concatenate([self._points[row], before]))
-        landed = self._landed(undone, now, known) if near.any() else np.zeros(len(apart))
-        best = int(np.argmax(np.where(near, landed, 0.0)))
-        if landed[best] >= LANDED and near[best]:
-            return _Found(best, before, now, panes)
+            still = fits[claimed] or (near[claimed] and found[claimed] >= LANDED)
+            return _Found(claimed, before, now, panes, False) if still else None
+        best = int(np.argmax(np.where(near, found, 0.0)))
+        if found[best] >= LANDED and near[best]:
+            return _Found(best, before, now, panes, True)
         if not fits.any():
             return None
-        best = int(np.argmin(np.where(fits, apart, np.inf)))
+        telling = np.where(fits, found, 0.0)
+        best = int(np.argmax(telling))
+        if telling[best] < TELLING:
+            if here < FAR * usual:
+                return None
+            nearest = np.where(fits, apart, np.inf)
+            alike = nearest <= max(2 * float(nearest.min()), 0.3 * usual)
+            best = int(np.argmax(alike))  # the more specific stand first
         if apart[best] >= 0.6 * usual or not self._strange(row, undone[best], now, here / usual):
             return None
-        telling = np.where(fits, landed, 0.0)
-        if telling.max() >= TELLING:
-            best = int(np.argmax(telling))
-        return _Found(best, before, now, panes)
+        return _Found(best, before, now, panes, False)
 
     def _strange(self, row: int, undone: Float64, now: Float64, far: float) -> bool:
         """Whether the values as they come are strange, and undone they are not."""
         if far > FAR:
             return True
         low, high = self._ranges[row]
-        before = self._history.past[row]
-        least, most = (f(np.append(self._points[row], before)) for f in (np.min, np.max))
+        known = self._history.known(row)
+        least, most = known[0], known[-1]
         reach = most - least
         for bottom, top in ((low, high), (least - reach, most + reach)):
             out = ((now < bottom) | (now > top)).mean()
@@ -223,16 +215,16 @@ class Unit:
 
         0 where the values as they come are known too, or known ones lie too densely to tell.
         """
-        width = 1e-5 * max(abs(known[0]), abs(known[-1]))
-        if _near(now, known, np.array([width]))[0] > 1.0 - NEW:
+        width = slack(known)
+        if landed(now, known, width) > 1.0 - NEW:
             return np.zeros(len(undone))
         widths = width + _rounding(now) / np.abs(FACTORS)
-        chance = _near(undone * 1.0137, known, widths)
-        found = _near(undone, known, widths)
-        few = [np.unique(row).size < 3 for row in undone[found - chance >= TELLING]]
-        landed = np.where(chance <= 0.3, found - chance, 0.0)
-        landed[np.flatnonzero(found - chance >= TELLING)[few]] = 0.0
-        return np.asarray(landed)
+        chance = landed(undone * 1.0137, known, widths)
+        found = np.where(chance <= 0.3, landed(undone, known, widths) - chance, 0.0)
+        for k in np.flatnonzero(found >= TELLING).tolist():
+            if np.unique(undone[k]).size < 3:
+                found[k] = 0.0
+        return np.asarray(found)
 
     def _say(self, name: str, found: _Found) -> Measurement:
         conversion = CONVERSIONS[found.conversion]
@@ -246,6 +238,7 @@ class Unit:
             effect=knot_distance(found.now, found.before),
             threshold=0.1,
             reason=f"{name}: as if {_had(conversion.words)} (now = {conversion.formula()})",
+            immediate=found.certain,
             values={
                 "factor": conversion.factor,
                 "offset": conversion.offset,
@@ -265,13 +258,8 @@ def farthest_gaps(profile: Profile, panes: Sequence[PaneView]) -> Learned:
     return {"gaps": np.fmax.reduce(np.array(found), axis=0)} if found else {}
 
 
-def _near(values: Float64, known: Float64, widths: Float64) -> Float64:
-    """The share of each row of values that lie within its width of a known one."""
-    place = np.searchsorted(known, values)
-    above = known[np.minimum(place, known.size - 1)] - values
-    below = values - known[np.maximum(place - 1, 0)]
-    near = np.minimum(np.abs(above), np.abs(below)) <= np.reshape(widths, (-1, 1))
-    return np.asarray(near.mean(axis=-1))
+def _largest_share(knots: Float64) -> float:
+    return float(np.unique(knots, return_counts=True)[1].max()) / knots.size
 
 
 def _rounding(values: Float64) -> float:
