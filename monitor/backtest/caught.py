@@ -11,6 +11,7 @@ In: the alerts that fired after an onset, with and without the fault, and what s
 - **Cause named**: the reason of one that is named has all the words that say what happened.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -103,5 +104,11 @@ def outcome(expected: Expectation, faulted: Sequence[Firing], twin: Sequence[Fir
 
 
 def _tells(reason: str, cause: tuple[tuple[str, ...], ...]) -> bool:
-    words = reason.lower()
-    return all(any(word.lower() in words for word in group) for group in cause)
+    return all(any(_stands(word, reason) for word in group) for group in cause)
+
+
+def _stands(word: str, reason: str) -> bool:
+    """Whether a word stands in a reason; a number only as a whole: 0 is not in 60."""
+    left = r"(?<![\d.-])" if re.match(r"-?\d", word) else ""
+    right = r"(?!\d|\.\d)" if word[-1:].isdigit() else ""
+    return re.search(left + re.escape(word) + right, reason, re.IGNORECASE) is not None

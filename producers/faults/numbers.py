@@ -139,7 +139,7 @@ def _time_zone(traffic: Traffic, draws: Draws) -> Drawn:
         return sent if value is None else sent.with_features({name: (value + hours * hour) % day})
 
     words = f"{name} is {hours:+d} hours off, as in another time zone"
-    numbers = (f"{abs(hours)} h", f"{24 - abs(hours)} h")
+    numbers = (f"{abs(hours)} h", f"-{abs(hours)} h", f"{24 - abs(hours)} h")
     return Drawn(words, (name,), always(change), (numbers,))
 
 
@@ -193,7 +193,7 @@ FAULTS: Final = (
         "a number is multiplied by 1.609: kilometres instead of miles",
         ("UnitChange",),
         "values",
-        _times(KM_PER_MILE, "in kilometres instead of miles", ("kilomet", "km", "1.60", "1.61")),
+        _times(KM_PER_MILE, "in kilometres instead of miles", ("kilomet", "km", "1.609", "1.61")),
         names_cause=True,
     ),
     Fault(

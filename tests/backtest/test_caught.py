@@ -51,3 +51,26 @@ def test_every_group_of_words_has_to_stand_in_the_reason() -> None:
     assert found.named_by == half
     assert found.cause_by is None
     assert outcome(WANTED, [half, replace(UNIT, delay=900)], []).cause_by is not None
+
+
+@pytest.mark.parametrize(
+    ("word", "reason", "stands"),
+    [
+        ("0", "price: 0 stands for 60%", True),
+        ("0", "price: 7 stands for 60% of 250", False),
+        ("4 h", "as if in another time zone: -4 h", False),
+        ("4 h", "off by 4 hours", True),
+        ("4 h", "off by 14 h", False),
+        ("-999", "x: -999 stands for 40%", True),
+        ("999", "x: -999 stands for 40%", False),
+        ("1.61", "now = 1.61 x before.", True),
+        ("1.6", "now = 1.61 x before.", False),
+        ("20.5", "the mean is 20.5.", True),
+        ("celsius", "in Celsius", True),
+    ],
+)
+def test_a_number_stands_there_only_as_a_whole(word: str, reason: str, stands: bool) -> None:
+    told = outcome(
+        Expectation(("UnitChange",), ("temp",), ((word,),)), [replace(UNIT, reason=reason)], []
+    )
+    assert (told.cause_by is not None) is stands
