@@ -5,7 +5,7 @@ Columns, not rows: everything after validation works on numpy arrays.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,10 @@ SIGNALS = ("latency_ms", "status", "lag_s", "resends", "age_s", "incoherence")
 events with a known id between the event before and this one; `age_s`: event time minus that of the
 oldest feature; `incoherence`: bits of what is wrong between scores and prediction. NaN: not told.
 """
+
+
+UNREAD_HEADER: Final = "plumbline-unread"
+"""Header of a record that intake put in the place of a batch it did not read: the reason."""
 
 
 class Record(Protocol):

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator, from_json
 
-from monitor.events import Int64, Record
+from monitor.events import UNREAD_HEADER, Int64, Record
 from monitor.validation import envelope
 from monitor.validation.moments import NO_MOMENT, moments_us
 from monitor.validation.reasons import (
@@ -149,6 +149,10 @@ class _RefusedError(ValueError):
 
 def _event(record: Record, kind: EventKind, record_bytes: int) -> Event:
     value = record.value
+    for name, said in record.headers:
+        if name == UNREAD_HEADER:
+            text = said.decode("utf-8", "replace")
+            raise _RefusedError((reason("oversize", "", text),))
     if not value:
         raise _RefusedError((reason("empty", "", "the record has no value"),))
     if len(value) > record_bytes:

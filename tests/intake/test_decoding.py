@@ -1,5 +1,6 @@
 """Fetched bytes: what kafka-python reads, and what it cannot."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchB
 from kafka.record.memory_records import MemoryRecords
 from kafka.structs import TopicPartition
 
+from monitor.config import LimitSettings
 from monitor.intake.decoding import Records
+from monitor.intake.expansion import MOST_BYTES
+from monitor.validation import Validator
 
 PARTITION = TopicPartition("plumbline.predictions", 3)
 Row = tuple[int, int, bytes | None, bytes | None, list[tuple[str, bytes]]]
@@ -26,7 +30,7 @@ def batch(rows: list[Row], *, base: int = 0, codec: int = 0) -> bytes:
         producer_id=-1,
         producer_epoch=-1,
         base_sequence=-1,
-        batch_size=1 << 24,
+        batch_size=1 << 28,
     )
     for offset, timestamp, key, value, headers in rows:
         assert builder.append(offset, timestamp, key, value, headers) is not None
@@ -121,3 +125,23 @@ def test_an_old_message_format_is_named() -> None:
 def iter_batches(*batches: Any) -> Any:
     left = [*batches]
     return type("Batches", (), {"next_batch": lambda self: left.pop(0) if left else None})()
+
+
+@pytest.mark.parametrize("codec", CODECS[1:])
+def test_a_batch_that_expands_past_all_reason_is_one_record_and_no_memory(codec: int) -> None:
+    zeros = bytes(MOST_BYTES // 2)
+    bomb = batch([(i, 0, None, zeros, []) for i in range(3)], base=7, codec=codec)
+    assert codec == 2 or len(bomb) < MOST_BYTES // 100  # snappy cannot
+    after = batch([(0, 0, b"k", b"{}", [])], base=10, codec=codec)
+    tracemalloc.start()
+    found, position = read(Records, bomb + after, 7)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert codec == 2 or peak < 4 * MOST_BYTES
+    assert [(record.offset, record.value) for record in found] == [(7, None), (10, b"{}")]
+    assert position == 11
+    [rejected] = (
+        Validator(LimitSettings(), "plumbline.predictions", "labels").validate([found[0]]).rejected
+    )
+    assert rejected.reasons[0][0] == "oversize"
+    assert "3 records up to offset 9" in rejected.reasons[0][2]
