@@ -27,9 +27,9 @@ class Check:
 @click.option("--fix", is_flag=True, help="Create missing topics and tables.")
 @click.pass_context
 def doctor_command(ctx: click.Context, fix: bool) -> None:
-    """Check broker, topics, tables, model cards and clock; say what is wrong and how to mend it.
+    """Check broker, topics, tables, cards, workers and clock; say what is wrong and how to mend it.
 
-    Cards and clock are looked at once broker and tables are well.
+    Cards, workers and clock are looked at once broker and tables are well.
     """
     settings = current_settings(ctx)
     if fix:
@@ -39,7 +39,7 @@ def doctor_command(ctx: click.Context, fix: bool) -> None:
     checks = [*broker, *tables]
     if not any(check.problem for check in tables):
         if not any(check.problem for check in broker):
-            checks += _looked(_cards, settings)
+            checks += _looked(_cards, settings) + _looked(_group, settings)
         checks += _looked(_clock, settings)
     for check in checks:
         mark = "ok  " if not check.problem else "FAIL"
@@ -190,6 +190,12 @@ def _cards(settings: "Settings") -> list[Check]:
     finally:
         follower.close()
     return checks or [Check("no model is registered yet")]
+
+
+def _group(settings: "Settings") -> list[Check]:
+    from monitor.cli.doctor_group import group_checks
+
+    return group_checks(settings)
 
 
 def _clock(settings: "Settings") -> list[Check]:
