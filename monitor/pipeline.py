@@ -277,6 +277,8 @@ class Pipeline:
         for columns in validated.predictions:
             for reason, n in Counter(fault.reason for fault in columns.faults).items():
                 self._telemetry.faults.labels(reason).inc(n)
+        for sensitivity, n in validated.redacted.items():
+            self._telemetry.redacted.labels(sensitivity).inc(n)
         self._punctuality.observe(validated.predictions)
         self._telemetry.emitted("validation", len(records) - len(validated.rejected))
         return validated

@@ -59,12 +59,38 @@ class Telemetry:
             "Events that are older than the event of the same model before them.",
             registry=self.registry,
         )
+        self.redacted = Counter(
+            "plumbline_redacted",
+            "Values masked by the sensitivity of their feature, by class: no faults.",
+            ["sensitivity"],
+            registry=self.registry,
+        )
         self.errors = Counter(
             "plumbline_errors",
             "Errors met and survived, by kind.",
             ["kind"],
             registry=self.registry,
         )
+
+    def excess(self) -> str:
+        """What was not passed on so far, by reason, most frequent first; empty: nothing.
+
+        >>> from monitor.clock import ManualClock
+        >>> telemetry = Telemetry(ManualClock())
+        >>> telemetry.dropped("validation", "oversize", 2)
+        >>> telemetry.dropped("tests", "unregistered_limit", 1_200)
+        >>> telemetry.excess()
+        'left out: 1,200 unregistered_limit, 2 oversize'
+        """
+        [family] = self._dropped.collect()
+        counts = {
+            sample.labels["reason"]: int(sample.value)
+            for sample in family.samples
+            if sample.name.endswith("_total") and sample.value
+        }
+        told = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        words = ", ".join(f"{n:,} {reason}" for reason, n in told)
+        return f"left out: {words}" if words else ""
 
     def received(self, step: Step, n: int) -> None:
         """Count `n` items taken by `step`."""

@@ -186,8 +186,9 @@ class Worker:
         taken = int(value("plumbline_step_emitted_total", step="intake"))
         lag = int(value("plumbline_lag_events"))
         firing = int(value("plumbline_firing_alerts"))
-        problem = f"; {self.health.problem}" if self.health.problem else ""
-        return f"{taken:,} records taken, {lag:,} to come, {firing} alerts firing{problem}"
+        notes = [words for words in (self.telemetry.excess(), self.health.problem) if words]
+        told = f"{taken:,} records taken, {lag:,} to come, {firing} alerts firing"
+        return "; ".join([told, *notes])
 
     def _take_card(self, value: bytes | None) -> None:
         if value is None:

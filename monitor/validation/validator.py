@@ -68,19 +68,11 @@ class Validator:
         self._redacted: Counter[str] = Counter()
         """Of the batch in hand."""
 
-    def takes(self, card: ModelCard) -> bool:
-        """Whether the card is within `limits.models`: a change of a known version always is."""
-        known = (card.model, card.model_version) in self._readers
-        return known or len(self._readers) < self._limits.models
-
     def set_card(self, card: ModelCard) -> None:
         """Take the card of a model version; a later card of the same version replaces it.
 
-        A card beyond `limits.models` is not taken: the events of its version are stored, not
-        tested. Raises ConfigError where the card hashes and the key is absent or another one.
+        Raises ConfigError where the card hashes and the key is absent or another one.
         """
-        if not self.takes(card):
-            return
         reader = ColumnReader(card, string_chars=self._limits.string_chars, key=self._key)
         self._readers[card.model, card.model_version] = reader
         cards = self._cards.setdefault(card.model, {})
