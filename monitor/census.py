@@ -135,9 +135,12 @@ class Census:
                 self._last_seen_s[model] = now_s
                 continue
             silent_minutes = (now_s - self._last_seen_s[model]) / 60
-            if silent_minutes > monitor.allowed_silence_minutes:
+            if silent_minutes <= monitor.silence.least_minutes:
+                continue
+            allowed_minutes = monitor.silence.minutes(state.last_span.ended_us)
+            if silent_minutes > allowed_minutes:
                 state.silent = True
-                measurement = stopped(silent_minutes, monitor.allowed_silence_minutes)
+                measurement = stopped(silent_minutes, allowed_minutes)
                 version = (model, state.last_version)
                 yield finding_of(version, state.last_span, measurement, clock=True)
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from monitor.checks.pane_view import UNSEEN, PaneView
-from monitor.checks.stopped import allowed_silence_minutes
+from monitor.checks.stopped import AllowedSilence
 from monitor.checks.suite import CheckSuite
 from monitor.config import LimitSettings
 from monitor.detectors.battery import Battery
@@ -94,7 +94,7 @@ class VersionMonitor:
     stream: WindowedStream
     policy: Policy
     encoder: Encoder
-    allowed_silence_minutes: float
+    silence: AllowedSilence
     faults: deque[EventFault] = field(default_factory=deque)
     """Those of the open pane."""
     resends: int = 0
@@ -113,9 +113,7 @@ class VersionMonitor:
             stream=WindowedStream(card.monitoring.pane_events, battery.scales),
             policy=Policy.of(card, smallest),
             encoder=encoder,
-            allowed_silence_minutes=allowed_silence_minutes(
-                profile.longest_gap_us, card.monitoring.stopped_after_minutes
-            ),
+            silence=AllowedSilence.of(profile, card.monitoring.stopped_after_minutes),
         )
 
     def windowed(self, columns: PredictionColumns) -> Iterator[Chunk]:

@@ -92,7 +92,7 @@ def events(
     role: str = "live",
 ) -> list[LogRecord]:
     """n records in offset order; between the given places `amount` is shifted by two sigma."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, first] if first else seed)  # no events twice
     amount, answer = rng.normal(size=(2, n))
     shop = rng.choice(["a", "b", "c"], n)
     for begin, end in drift:
@@ -102,6 +102,7 @@ def events(
             offset=first + i,
             key=model.encode(),
             partition=partition,
+            timestamp=1_767_225_600_500 + 1_000 * i,
             value=orjson.dumps(
                 {
                     "schema_version": "1.0",

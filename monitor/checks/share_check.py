@@ -1,0 +1,98 @@
+"""A check of one share of all events of a version: the part that such checks have in common.
+
+In: panes. Out: one measurement of the whole version where the share is beyond its usual one.
+Never: what is counted; the checks that derive from it say that.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from monitor.checks.check import CheckContext, Learned
+from monitor.checks.pane_view import PaneView
+from monitor.checks.shares import Excess, ShareWatch, Usual, measured
+from monitor.findings import Measurement
+from monitor.sketches.profile import Profile
+from schemas.model import ModelCard
+
+Counted = tuple[float, int]
+"""Events with the property, and events that tell."""
+
+
+def usual_share(counted: Sequence[Counted]) -> Learned:
+    """What panes of the reference say of a share; empty where no event tells."""
+    told = [pane for pane in counted if pane[1]]
+    if not told:
+        return {}
+    hits, sizes = np.array(told, np.float64).T
+    return {"usual": Usual.of(hits, sizes).array()}
+
+
+class ShareCheck(ABC):
+    """See `monitor.checks.check.Check`; a subclass counts and speaks."""
+
+    name: ClassVar[str]
+    assumed: ClassVar[float | None] = None
+    """The usual share where neither the reference nor the stream has told one yet."""
+
+    def __init__(self, context: CheckContext) -> None:
+        learned = context.learned.get("usual")
+        self._watch = ShareWatch(
+            context,
+            floor=self.floor(context),
+            usual=self.never if learned is None else Usual.from_array(learned),
+            assumed=self.assumed,
+        )
+        self._pane_events = context.card.monitoring.pane_events
+
+    never: ClassVar[Usual | None] = None
+    """`NEVER` where the property is never right; None: the stream's own first panes tell."""
+
+    @classmethod
+    def learn(cls, card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> Learned:
+        """The reference's own share, where that can be counted."""
+        del card, profile
+        return usual_share([cls.in_reference(pane) for pane in panes])
+
+    @classmethod
+    def in_reference(cls, pane: PaneView) -> Counted:
+        """The same of a pane of the reference; nothing where that does not tell."""
+        del pane
+        return 0, 0
+
+    @classmethod
+    def of(cls, context: CheckContext) -> Self | None:
+        """It applies to every version."""
+        return cls(context)
+
+    @classmethod
+    def floor(cls, context: CheckContext) -> float:
+        """Smallest difference of shares worth an alert: the card's."""
+        return max(context.card.monitoring.effect_floor, 1e-3)
+
+    @abstractmethod
+    def counted(self, pane: PaneView) -> Counted:
+        """Events of the pane with the property, and events that tell."""
+
+    @abstractmethod
+    def words(self, pane: PaneView, excess: Excess) -> tuple[str, Mapping[str, float]]:
+        """One plain sentence, and the numbers behind it."""
+
+    def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
+        """One measurement of the whole version, where there is something to say."""
+        hits, n = self.counted(pane)
+        excess = self._watch.look(hits, n)
+        if "" not in raised and (excess is None or not excess.found):
+            return []
+        reason, values = ("", {}) if excess is None else self.words(pane, excess)
+        return [measured(self.name, excess, scale=self._pane_events, reason=reason, values=values)]
+
+    def state(self) -> dict[str, Any]:
+        """See `Check`."""
+        return self._watch.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `Check`."""
+        self._watch.restore(state)
