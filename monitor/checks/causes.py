@@ -21,30 +21,37 @@ CAUSES: Final = (
 )
 """Checks that name a cause, the one that counts first. The others stand beside them."""
 
+ALWAYS: Final = 2
+"""So many of them overrule what was raised before."""
+
 
 def one_cause(
     measurements: Iterable[Measurement], raised: Mapping[str, Set[str]]
 ) -> list[Measurement]:
-    """Drop a claim on a feature that a check before it claims, or has raised and not cleared.
+    """Drop a claim on a feature that another check explains.
 
-    `raised` maps checks to features. Where the later check had raised the feature itself, it cannot
-    tell any more: that moves no alert.
+    That is the check that has raised it and not cleared it, whoever came first, but for the first
+    two of `CAUSES`, which always count; of new claims the one that stands first there. `raised`
+    maps checks to features. Where a check that is overruled had raised the feature itself, it
+    cannot tell any more: that moves no alert.
     """
     found = list(measurements)
     owners: dict[str, int] = {}
-    for m in found:
-        if m.check in CAUSES and m.verdict is Verdict.DRIFT:
-            place = CAUSES.index(m.check)
-            owners[m.feature] = min(owners.get(m.feature, place), place)
     cleared = {(m.check, m.feature) for m in found if m.verdict is Verdict.OK}
     for place, check in enumerate(CAUSES):
         for feature in raised.get(check, ()):
             if (check, feature) not in cleared:
-                owners[feature] = min(owners.get(feature, place), place)
+                owners.setdefault(feature, place)
+    claimed = dict(owners)
+    for m in found:
+        if m.check in CAUSES and m.verdict is Verdict.DRIFT:
+            place = CAUSES.index(m.check)
+            if m.feature not in claimed or place < ALWAYS:
+                owners[m.feature] = min(owners.get(m.feature, place), place)
     kept = []
     for m in found:
         owner = owners.get(m.feature)
-        if m.check not in CAUSES or owner is None or CAUSES.index(m.check) <= owner:
+        if m.check not in CAUSES or owner is None or CAUSES.index(m.check) == owner:
             kept.append(m)
         elif m.feature in raised.get(m.check, ()):
             reason = f"{m.feature}: {CAUSES[owner]} explains it"

@@ -67,7 +67,7 @@ class Collapsed:
     def __init__(self, context: CheckContext) -> None:
         self._history = context.history
         self._scale = context.card.monitoring.pane_events
-        self._runs = Runs(context.profile)
+        self._runs = context.history.runs
         self._columns = context.profile.columns
         self._smallest = context.learned["spread"]
         self._longest = context.learned["longest"]
@@ -102,18 +102,17 @@ class Collapsed:
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""
-        self._runs.add(pane)
+        del pane
         found = [self._number(row, raised) for row in self._numbers]
         found += [self._category(*known, raised) for known in self._categories]
         return [measurement for measurement in found if measurement is not None]
 
     def state(self) -> dict[str, Any]:
-        """The runs; the history is the suite's."""
-        return self._runs.state()
+        """Nothing: the history is the suite's."""
+        return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """See `Check.restore`."""
-        self._runs.restore(state)
 
     def _number(self, row: int, raised: Set[str]) -> Measurement | None:
         history, name = self._history, self._history.numbers[row]
@@ -155,9 +154,7 @@ class Collapsed:
         shares = column.counts / max(column.n, 1)
         largest = float(shares.max())
         span = history.spans[at]
-        past = history.past_counts[span]
-        if past.sum():
-            largest = max(largest, float(past.max() / past.sum()))
+        largest = max(largest, float(history.past_shares[span].max()))
         run = np.log(self._chance) / np.log(min(largest, 1.0 - 1e-9))
         needed = max(
             RUN_PANES * self._scale,

@@ -33,6 +33,8 @@ class Conversion:
 
 
 _SCALES: Final = (
+    ("euros", "cents (times 100, or per cent)", 100.0),
+    ("thousands", "ones (times 1000, as kilo to plain)", 1000.0),
     ("miles", "kilometres", 1.609344),
     ("nautical miles", "kilometres", 1.852),
     ("knots", "m/s", 0.514444),
@@ -49,8 +51,6 @@ _SCALES: Final = (
     ("inches of mercury", "hectopascals", 33.863886),
     ("hectopascals", "mm of mercury", 0.750062),
     ("psi", "hectopascals", 68.947573),
-    ("euros", "cents (times 100, or per cent)", 100.0),
-    ("thousands", "ones (times 1000, as kilo to plain)", 1000.0),
     ("millions", "ones", 1e6),
     ("tens", "ones", 10.0),
     ("minutes", "seconds (or hours, minutes)", 60.0),

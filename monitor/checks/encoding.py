@@ -65,6 +65,7 @@ class Encoding:
         self._scale = context.card.monitoring.pane_events
         self._apart = context.learned["apart"]
         self._unseen = context.learned["unseen"]
+        self._needed = np.maximum(FAR * self._apart, self._apart + UNSEEN)
 
     @classmethod
     def learn(cls, card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> Learned:
@@ -79,8 +80,8 @@ class Encoding:
             history.add(pane)
             for at, span in enumerate(history.spans):
                 unseen[at] = max(unseen[at], history.counts[-1, span.stop - 1] / len(pane))
-                if history.panes >= DEPTH:
-                    apart[at] = max(apart[at], _variations(history, span)[0])
+            if history.panes >= DEPTH:
+                apart = np.maximum(apart, _variations(history))
         return {"apart": apart, "unseen": unseen}
 
     @classmethod
@@ -92,6 +93,8 @@ class Encoding:
         """See `Check.look`."""
         history = self._history
         found: dict[str, Measurement] = {}
+        apart = _variations(history) if history.panes >= DEPTH else 0.0 * self._apart
+        far = apart > self._needed
         for at, (column, span) in enumerate(zip(history.categories, history.spans, strict=True)):
             share = history.counts[-1, span.stop - 1] / len(pane)
             if share > self._unseen[at] + UNSEEN:
@@ -101,7 +104,7 @@ class Encoding:
                     reason = reason.replace("%", " %", 1)
                     found[column.name] = self._say(column, reason, float(share), UNSEEN)
                     continue
-            permuted = self._permuted(at, column, span) if history.panes >= DEPTH else None
+            permuted = self._permuted(column, span, float(apart[at]), at) if far[at] else None
             if permuted is not None:
                 found[column.name] = permuted
         for name in sorted(raised - found.keys()):
@@ -123,12 +126,13 @@ class Encoding:
     def restore(self, state: Mapping[str, Any]) -> None:
         """See `Check.restore`."""
 
-    def _permuted(self, at: int, column: CategoryReference, span: slice) -> Measurement | None:
-        apart, ordered = _variations(self._history, span)
-        needed = max(FAR * self._apart[at], self._apart[at] + UNSEEN)
-        if apart <= needed or ordered > ALIKE * apart or len(column.names) < 3:
+    def _permuted(
+        self, column: CategoryReference, span: slice, apart: float, at: int
+    ) -> Measurement | None:
+        now, past = _now(self._history)[span], self._history.past_shares[span]
+        ordered = float(np.abs(np.sort(now) - np.sort(past)).sum() / 2)
+        if ordered > ALIKE * apart or len(column.names) < 3:
             return None
-        now, past = _shares(self._history, span)
         named = min(len(column.names), MAX_NAMES)
         gained = column.names[int(np.argmax((now - past)[:named]))]
         lost = column.names[int(np.argmin((now - past)[:named]))]
@@ -136,7 +140,7 @@ class Encoding:
             f"{column.name}: the same shares under other names, as if its encoding were permuted: "
             f"{gained!r} has gained most, {lost!r} has lost most"
         )
-        return self._say(column, reason, apart, needed, panes=LONG)
+        return self._say(column, reason, apart, float(self._needed[at]), panes=LONG)
 
     def _say(
         self,
@@ -214,16 +218,12 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _shares(history: History, span: slice) -> tuple[Float64, Float64]:
-    now = history.counts[DEPTH - LONG :, span].sum(axis=0, dtype=np.float64)
-    past = history.past_counts[span]
-    return now / max(now.sum(), 1.0), past / max(past.sum(), 1.0)
+def _variations(history: History) -> Float64:
+    """Total variation of the last panes from the past, of each category."""
+    apart = np.abs(_now(history) - history.past_shares)
+    starts = [span.start for span in history.spans]
+    return np.asarray(np.add.reduceat(apart, starts) / 2)
 
 
-def _variations(history: History, span: slice) -> tuple[float, float]:
-    """Total variation of the last panes from the past: as they are, and ordered by size."""
-    now, past = _shares(history, span)
-    if not now.any() or not past.any():
-        return 0.0, 0.0
-    ordered = np.sort(now) - np.sort(past)
-    return float(np.abs(now - past).sum() / 2), float(np.abs(ordered).sum() / 2)
+def _now(history: History) -> Float64:
+    return np.asarray(history.shares[DEPTH - LONG :].mean(axis=0, dtype=np.float64))

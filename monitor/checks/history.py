@@ -5,13 +5,14 @@ that a break is seen whatever the season has made of the reference. Never: an ev
 a check has raised keeps the past from before its trouble for as long as that lasts.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.checks.pane_view import PaneView
+from monitor.checks.runs import Runs
 from monitor.errors import StateError
 from monitor.events import Bool, Float64, Int64
 from monitor.sketches.category import CategoryReference
@@ -64,8 +65,13 @@ class History:
         self._named = named
         self.spans = [slice(a, b) for a, b in zip(self._starts, ends, strict=True)]
         self._width = int(widths.sum())
+        self._widths = widths
+        self.runs = Runs(profile)
+        """How long each column has been at one value."""
         self.knots: Float32 = np.full((DEPTH, len(self.numbers), KNOTS), np.nan, np.float32)
         self.counts = np.zeros((DEPTH, self._width), np.uint16)
+        self.shares: Float32 = np.zeros((DEPTH, self._width), np.float32)
+        """The counts of each category as shares of its values."""
         self.tops: Float32 = np.full((LATEST, len(self.numbers)), np.nan, np.float32)
         """The most frequent value of each number in the last panes, as its knots show it."""
         rows = [row for row, c in enumerate(profile.columns) if isinstance(c, NumberReference)]
@@ -82,14 +88,19 @@ class History:
         self._held: dict[str, Float64] = {}
         self.past: Float64 = np.full((len(self.numbers), KNOTS), np.nan)
         """Knots of the past of each number, NaN until there is one."""
-        self.past_counts: Float64 = np.zeros(self._width)
+        self.past_shares: Float64 = np.zeros(self._width)
+        self._now: dict[int, tuple[Float64, Float64]] = {}
 
     def add(self, pane: PaneView) -> None:
         """Take the next closed pane."""
+        self._now = {}
+        self.runs.add(pane)
         self.knots[:-1] = self.knots[1:]
         self.knots[-1] = _knots(pane.values)
         self.counts[:-1] = self.counts[1:]
         self.counts[-1] = self._count(pane)
+        self.shares[:-1] = self.shares[1:]
+        self.shares[-1] = self._shares(self.counts[-1])
         self.tops[:-1] = self.tops[1:]
         self.tops[-1] = _most_frequent(self.knots[-1])
         codes = pane.codes[self._number_rows]
@@ -98,16 +109,26 @@ class History:
         self.new[-1, ~self._coded] = 0.0
         self.panes += 1
         self.past = pooled(self.knots[_PAST])
-        self.past_counts = self.counts[_PAST].sum(axis=0, dtype=np.float64)
+        self.past_shares = self.shares[_PAST].mean(axis=0, dtype=np.float64)
         for name, kept in self._held.items():
             if name in self.numbers:
                 self.past[self.numbers.index(name)] = kept
             else:
-                self.past_counts[self._span(name)] = kept
+                self.past_shares[self._span(name)] = kept
 
     def now(self, panes: int) -> Float64:
         """Knots of the last `panes` panes together, float64[numbers, KNOTS]."""
-        return pooled(self.knots[DEPTH - panes :])
+        return self._present(panes)[0]
+
+    def apart(self, panes: int) -> Float64:
+        """How far these lie from the past, in each column's own units, float64[numbers]."""
+        return self._present(panes)[1]
+
+    def _present(self, panes: int) -> tuple[Float64, Float64]:
+        if panes not in self._now:
+            now = pooled(self.knots[DEPTH - panes :])
+            self._now[panes] = (now, gaps(now, self.past))
+        return self._now[panes]
 
     def turned(self, by: float) -> Bool:
         """Which numbers have become new, by this share more than they were: bool[numbers]."""
@@ -115,8 +136,14 @@ class History:
 
     def known(self, row: int) -> Float64:
         """The values of a number in the reference and its past, rising."""
-        past = self.past[row]
+        held = self.numbers[row] in self._held
+        past = self.past[row] if held else self.knots[:-LONG, row].ravel().astype(np.float64)
         return np.unique(np.concatenate([self._points[row], past[~np.isnan(past)]]))
+
+    @property
+    def held(self) -> Set[str]:
+        """The columns in trouble."""
+        return self._held.keys()
 
     def hold(self, names: Iterable[str]) -> None:
         """From the next pane on, keep the past of these columns as it is; let go of the others."""
@@ -127,7 +154,7 @@ class History:
             elif name in self.numbers:
                 held[name] = self.past[self.numbers.index(name)].copy()
             elif any(name == column.name for column in self.categories):
-                held[name] = self.past_counts[self._span(name)].copy()
+                held[name] = self.past_shares[self._span(name)].copy()
         self._held = held
 
     def state(self) -> dict[str, Any]:
@@ -138,6 +165,7 @@ class History:
             "counts": self.counts.copy(),
             "tops": self.tops.copy(),
             "new": self.new.copy(),
+            "runs": self.runs.state(),
             "held": {name: kept.copy() for name, kept in self._held.items()},
         }
 
@@ -153,12 +181,21 @@ class History:
         self.counts = counts.astype(np.uint16)
         self.tops = np.asarray(state["tops"]).astype(np.float32).reshape(self.tops.shape)
         self.new = np.asarray(state["new"]).astype(np.float64).reshape(self.new.shape)
+        self.shares = np.stack([self._shares(row) for row in self.counts])
+        self.runs.restore(state["runs"])
         self.panes = int(state["panes"])
         self._held = {str(k): np.array(v, np.float64) for k, v in state["held"].items()}
 
     def _span(self, name: str) -> slice:
         place = [column.name for column in self.categories].index(name)
         return self.spans[place]
+
+    def _shares(self, counts: NDArray[np.uint16]) -> Float32:
+        if not counts.size:
+            return np.zeros(0, np.float32)
+        totals = np.maximum(np.add.reduceat(counts.astype(np.int64), self._starts), 1)
+        shares: Float32 = (counts / np.repeat(totals, self._widths)).astype(np.float32)
+        return shares
 
     def _count(self, pane: PaneView) -> Int64:
         if not self.categories:
@@ -236,7 +273,8 @@ def _knots(values: Float64) -> Float32:
     ordered = np.sort(values, axis=1)  # NaN goes last
     n = values.shape[1] - np.isnan(values).sum(axis=1)
     places = ((np.arange(KNOTS) + 0.5) / KNOTS * n[:, None]).astype(np.int64)
-    found = np.take_along_axis(ordered, places, axis=1) if values.size else np.empty((0, KNOTS))
+    places += (np.arange(len(values)) * values.shape[1])[:, None]
+    found = ordered.ravel().take(places) if values.size else np.empty((len(values), KNOTS))
     found[n * 4 < values.shape[1]] = np.nan
     return found.astype(np.float32)
 
@@ -244,7 +282,7 @@ def _knots(values: Float64) -> Float32:
 def _most_frequent(knots: Float32) -> Float32:
     """A value that is in many knots of each row, the most where its share is clear."""
     found = knots[:, KNOTS // 2].copy()
-    for width in (2, 4, 8, 16):
+    for width in (3, 9):
         same = knots[:, width:] == knots[:, :-width]
         at = same.argmax(axis=1)
         hit = same.any(axis=1)

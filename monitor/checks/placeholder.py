@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
-from monitor.checks.history import DEPTH, History
+from monitor.checks.history import DEPTH, KNOTS, Float32, History
 from monitor.checks.pane_view import PaneView
 from monitor.events import Bool, Float64
 from monitor.findings import Measurement, Verdict
@@ -92,10 +92,9 @@ class Placeholder:
             history.add(pane)
             if history.panes < DEPTH:
                 continue
-            for values in history.tops:
-                shares = _number_shares(history, values)
-                shares[:, _among(values, common)] = 0.0
-                numbers = np.fmax(numbers, shares)
+            shares = _number_shares(history)
+            shares[:, _among(history.tops, common)] = 0.0
+            numbers = np.fmax(numbers, shares.max(axis=1))
             categories = np.fmax(categories, _category_shares(history))
         return {"numbers": numbers, "common": common, "categories": categories}
 
@@ -132,16 +131,15 @@ class Placeholder:
     def _numbers(self) -> dict[str, Measurement]:
         history = self._history
         found: dict[str, Measurement] = {}
-        for values in history.tops:
-            shares = _number_shares(history, values)
-            usual = _among(values, self._common)
-            over = (shares > self._ceilings) & self._watched & ~usual & (shares[0] < STUCK)
-            for row in np.flatnonzero(over.any(axis=0)).tolist():
-                place = int(np.argmax(over[:, row]))
-                name = history.numbers[row]
-                ceiling = float(self._ceilings[place, row])
-                shown = f"{float(values[row]):.6g}"
-                found[name] = self._say(name, shown, float(shares[place, row]), ceiling, place)
+        shares = _number_shares(history)
+        over = (shares > self._ceilings[:, None]) & self._watched & (shares[0] < STUCK)
+        over &= ~_among(history.tops, self._common)
+        for at, row in np.argwhere(over.any(axis=0)).tolist():
+            place = int(np.argmax(over[:, at, row]))
+            name = history.numbers[row]
+            ceiling = float(self._ceilings[place, row])
+            shown = f"{float(history.tops[at, row]):.6g}"
+            found[name] = self._say(name, shown, float(shares[place, at, row]), ceiling, place)
         return found
 
     def _categories(self, pane: PaneView) -> dict[str, Measurement]:
@@ -194,21 +192,20 @@ class Placeholder:
         )
 
 
-def _number_shares(history: History, values: Float64) -> Float64:
-    """float64[horizons, numbers]: the smallest share of a value over the last panes."""
+def _number_shares(history: History) -> Float64:
+    """float64[horizons, candidates, numbers]: the smallest share of each in the last panes.
+
+    The candidates are the most frequent values of the last panes.
+    """
     longest = max(HORIZONS)
-    same = history.knots[-longest:] == values[None, :, None]
-    shares = same.sum(axis=2) / same.shape[2]
+    same = history.knots[-longest:, None] == history.tops[None, :, :, None]
+    shares = np.count_nonzero(same, axis=3) / KNOTS
     return np.stack([shares[longest - panes :].min(axis=0) for panes in HORIZONS])
 
 
 def _category_shares(history: History) -> Float64:
     """float64[horizons, width]: the same of every counted name."""
-    longest = max(HORIZONS)
-    counts = history.counts[-longest:].astype(np.float64)
-    for span in history.spans:
-        counts[:, span] /= np.maximum(counts[:, span].sum(axis=1, keepdims=True), 1.0)
-    return np.stack([counts[longest - panes :].min(axis=0) for panes in HORIZONS])
+    return np.stack([history.shares[DEPTH - panes :].min(axis=0) for panes in HORIZONS])
 
 
 def _common_values(profile: Profile) -> Float64:
@@ -225,8 +222,8 @@ def _common_values(profile: Profile) -> Float64:
     return found
 
 
-def _among(values: Float64, common: Float64) -> Bool:
-    return np.asarray((common == values[:, None]).any(axis=1))
+def _among(values: Float32, common: Float64) -> Bool:
+    return np.asarray((common == values[..., None]).any(axis=-1))
 
 
 def _null_word(pane: PaneView, feature: str) -> str | None:

@@ -45,8 +45,8 @@ class Runs:
         found[self._numbers] = pane.values
         rows = self._categories
         codes = pane.codes[rows].astype(np.float64)
-        codes[codes == self._unknown[rows]] = np.inf
         codes[codes == NULL_CODE] = np.nan
+        codes[codes == self._unknown[rows]] = np.inf
         found[rows] = codes
         return found
 

@@ -43,12 +43,11 @@ class Stuck:
     reference; one that repeats a few values in turn; one of several sources being stuck.
     **Cost** 3 us a column and pane; 16 bytes a column.
 
-    >>> from monitor.checks.example import example_context, example_panes
-    >>> check = Stuck.of(example_context(Stuck))
-    >>> healthy, stuck = example_panes(0, 3), example_panes(3, 2, x=7.0)
-    >>> [check.look(pane, set()) for pane in healthy]
-    [[], [], []]
-    >>> [m.reason for pane in stuck for m in check.look(pane, set())][-1]
+    >>> from monitor.checks.example import example_panes, example_suite
+    >>> suite = example_suite()
+    >>> for pane in example_panes(0, 3):
+    ...     assert suite.look(pane) == []
+    >>> [m.reason for pane in example_panes(3, 2, x=7.0) for m in suite.look(pane)][-1]
     'x is stuck: the same value 7 for 500 events; the reference never kept one for more than 3'
     """
 
@@ -58,7 +57,7 @@ class Stuck:
         columns = context.profile.columns
         self._columns = columns
         self._scale = context.card.monitoring.pane_events
-        self._runs = Runs(context.profile)
+        self._runs = context.history.runs
         self._usual = usual
         shares = np.array([_other_share(column.counts) for column in columns])
         chance = context.per_pane / max(len(columns), 1)
@@ -92,7 +91,7 @@ class Stuck:
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""
-        self._runs.add(pane)
+        del pane
         lengths = self._runs.lengths
         at_usual = self._runs.last == self._usual
         needed = np.where(at_usual, self._needed[0], self._needed[1])
@@ -103,12 +102,11 @@ class Stuck:
         return [self._say(row, bool(stuck[row]), int(at_usual[row]), needed) for row in rows]
 
     def state(self) -> dict[str, Any]:
-        """The runs that the stream is in."""
-        return self._runs.state()
+        """Nothing: the history is the suite's."""
+        return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """See `Check.restore`."""
-        self._runs.restore(state)
 
     def _say(self, row: int, stuck: bool, usual: int, needed: Float64) -> Measurement:
         column, length = self._columns[row], int(self._runs.lengths[row])

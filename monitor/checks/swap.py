@@ -22,6 +22,8 @@ from schemas.model import OUTPUT_NAMES, ModelCard
 
 MAX_COLUMNS: Final = 50
 """Number columns up to which the order of every two of them is learnt."""
+MOVED: Final = 0.25
+"""Columns nearer to their past than this, as a share of the reference's farthest, are left out."""
 FAR: Final = 1.3
 """How far a column has to lie from its own past, as a share of the reference's farthest."""
 FIT: Final = 0.5
@@ -78,8 +80,7 @@ class Swap:
         self._usual = context.learned["gaps"]
         self._low, self._high = context.learned["lowest"], context.learned["highest"]
         numbers = self._history.numbers
-        watched = np.array([name not in OUTPUT_NAMES for name in numbers], np.bool_)
-        self._watched = watched[:, None] & watched[None, :]
+        self._watched = np.array([name not in OUTPUT_NAMES for name in numbers], np.bool_)
         self._ordered = (self._low > 1.0 - FLIPPED) | (self._high < FLIPPED)
         self._partner: dict[str, str] = {}
         """Who has been found exchanged with whom."""
@@ -141,22 +142,27 @@ class Swap:
         history = self._history
         found: dict[Pair, float] = {}
         turned = history.turned(TURNED)
-        turned = turned[:, None] | turned[None, :]
         for place, panes in enumerate((LONG, SHORT)):
-            now, past = history.now(panes), history.past
+            every = np.maximum(self._usual[place], 1e-12)
+            moved = self._watched & ((history.apart(panes) > MOVED * every) | turned)
+            rows = np.flatnonzero(moved)
+            if rows.size < 2:
+                continue
+            now, past, usual = history.now(panes), history.past[rows], every[rows]
             # [a, b]: the present of a, put into column b, from the past of b
-            apart = gaps(now[:, None, :], past[None, :, :])
-            usual = np.maximum(self._usual[place], 1e-12)
+            apart = gaps(now[rows][:, None, :], past[None, :, :])
             own = np.diagonal(apart)
-            nearer = (apart <= FIT * own[None, :]) & (apart <= usual[None, :])
-            fits = (apart <= usual[None, :]) & (turned | self._ordered)
             strange = own / usual
+            near = apart <= usual[None, :]
+            nearer = near & (apart <= FIT * own[None, :])
+            fits = near & (turned[rows][:, None] | turned[rows] | self._ordered[np.ix_(rows, rows)])
             relative = apart / usual[None, :]
             better = relative + relative.T <= BETTER * (strange[:, None] + strange[None, :])
             pairs = (nearer & nearer.T) | (fits & fits.T & better)
-            for a, b in np.argwhere(np.triu(pairs & self._watched, 1)).tolist():
-                both = nearer[a, b] and nearer[b, a]
-                far = max(strange[a], strange[b]) >= FAR and min(strange[a], strange[b]) > 0.5
+            for i, k in np.argwhere(np.triu(pairs, 1)).tolist():
+                a, b = int(rows[i]), int(rows[k])
+                both = nearer[i, k] and nearer[k, i]
+                far = max(strange[i], strange[k]) >= FAR and min(strange[i], strange[k]) > 0.5
                 if (both and far) or self._flipped(pane, a, b) or self._exchanged(now, a, b):
                     pass
                 else:
@@ -164,7 +170,9 @@ class Swap:
                 pair = (history.numbers[a], history.numbers[b])
                 if any(self._partner.get(x, y) != y for x, y in (pair, pair[::-1])):
                     continue
-                found[pair] = max(knot_distance(now[k], past[k]) for k in (a, b))
+                if (history.held & set(pair)) - self._partner.keys():
+                    continue  # something else explains one of them
+                found[pair] = max(knot_distance(now[r], history.past[r]) for r in (a, b))
         return found
 
     def _exchanged(self, now: Float64, a: int, b: int) -> bool:

@@ -229,12 +229,13 @@ def _direction(pane: PaneView, row: int, unit: float) -> tuple[float, float]:
     if there.sum() * 2 < values.size:
         return 0.0, 0.0
     events = (pane.occurred_us % US_PER_DAY) / 60e6
-    apart = (values * unit - events)[there]
-    angles = apart * (2 * np.pi / DAY_MINUTES)
-    middle = float(np.arctan2(np.sin(angles).mean(), np.cos(angles).mean()))
-    middle *= DAY_MINUTES / (2 * np.pi)
-    near = np.abs(_circular(apart - middle)) <= NEAR + unit / 2
-    return middle, float(near.mean())
+    apart = values * unit - events
+    if not there.all():
+        apart = apart[there]
+    apart = _circular(apart - apart[0]) + apart[0]
+    middle = float(apart.mean())
+    near = np.abs(apart - middle) <= NEAR + unit / 2
+    return _circular(middle), np.count_nonzero(near) / apart.size
 
 
 def _circular(minutes: Any) -> Any:

@@ -20,7 +20,7 @@ from monitor.findings import Measurement, Verdict
 from monitor.sketches.profile import Profile
 from schemas.model import OUTPUT_NAMES, ModelCard
 
-TRIGGER: Final = 0.6
+TRIGGER: Final = 0.8
 """A column whose panes lie this far from their past, as a share of the reference's farthest, is
 asked about."""
 FAR: Final = 2.5
@@ -35,6 +35,12 @@ TELLING: Final = 0.12
 """The same, above chance, which tells two conversions apart that fit alike."""
 ATOM: Final = 0.3
 """A value that has come to stand for this share more is a placeholder, no unit."""
+TOLD: Final = 0.35
+"""The same where it is enough for a claim, if the conversion fits."""
+CLOSE: Final = 0.6
+"""Undone, it lies nearer to its past than this share of the reference's farthest."""
+ALIKE: Final = 0.7
+"""Conversions that are told by so much of what the best is are alike: the first one counts."""
 OUTSIDE: Final = 0.25
 """Share of the values outside of the card's range, or far beyond all that was there before."""
 
@@ -124,12 +130,17 @@ class Unit:
         turned = history.turned(NEW)
         claims: dict[str, Measurement] = {}
         for place, panes in enumerate((LONG, SHORT)):
-            now = history.now(panes)
-            apart = gaps(now, history.past)
             usual = self._usual[place]
-            asked = self._watched & ((apart > TRIGGER * usual) | turned)
-            asked |= [name in raised for name in history.numbers]
-            for row in np.flatnonzero(asked).tolist():
+            asked = turned.copy()
+            if panes == LONG:
+                asked |= history.apart(panes) > TRIGGER * usual
+            asked &= self._watched
+            rows = np.flatnonzero(asked).tolist()
+            rows += [k for k, name in enumerate(history.numbers) if name in raised and not asked[k]]
+            if not rows:
+                continue
+            now = history.now(panes)
+            for row in rows:
                 name = history.numbers[row]
                 if name in claims and claims[name].verdict is Verdict.DRIFT:
                     continue
@@ -184,15 +195,15 @@ class Unit:
             return _Found(best, before, now, panes, True)
         if not fits.any():
             return None
+        fits &= apart < CLOSE * usual
         telling = np.where(fits, found, 0.0)
-        best = int(np.argmax(telling))
-        if telling[best] < TELLING:
-            if here < FAR * usual:
-                return None
-            nearest = np.where(fits, apart, np.inf)
-            alike = nearest <= max(2 * float(nearest.min()), 0.3 * usual)
-            best = int(np.argmax(alike))  # the more specific stand first
-        if apart[best] >= 0.6 * usual or not self._strange(row, undone[best], now, here / usual):
+        if telling.max() >= TELLING:
+            best = int(np.argmax(telling >= ALIKE * telling.max()))
+        elif here > FAR * usual and fits.any():
+            best = int(np.argmax(fits))
+        else:
+            return None
+        if telling[best] < TOLD and not self._strange(row, undone[best], now, here / usual):
             return None
         return _Found(best, before, now, panes, False)
 
@@ -254,7 +265,7 @@ def farthest_gaps(profile: Profile, panes: Sequence[PaneView]) -> Learned:
     for pane in panes:
         history.add(pane)
         if history.panes >= DEPTH:
-            found.append([gaps(history.now(k), history.past) for k in (LONG, SHORT)])
+            found.append([history.apart(k) for k in (LONG, SHORT)])
     return {"gaps": np.fmax.reduce(np.array(found), axis=0)} if found else {}
 
 
