@@ -12,13 +12,24 @@ from typing import Any, Final
 from monitor.checks.causes import CAUSES, one_cause
 from monitor.checks.check import Check, CheckContext, Learned
 from monitor.checks.collapsed import Collapsed
+from monitor.checks.duplicates import Duplicates
 from monitor.checks.encoding import Encoding
+from monitor.checks.future import Future
 from monitor.checks.history import History
+from monitor.checks.incoherent import Incoherent
+from monitor.checks.latency import Latency
+from monitor.checks.leak import Leak
 from monitor.checks.pane_view import PaneView
 from monitor.checks.placeholder import Placeholder
+from monitor.checks.repeated_inputs import RepeatedInputs
+from monitor.checks.replayed import Replayed
 from monitor.checks.schema import Schema
+from monitor.checks.skew import Skew
+from monitor.checks.stale import Stale
+from monitor.checks.status import Status
 from monitor.checks.stuck import Stuck
 from monitor.checks.swap import Swap
+from monitor.checks.thinned import Thinned
 from monitor.checks.time_zone import TimeZone
 from monitor.checks.unit import Unit
 from monitor.errors import StateError
@@ -35,6 +46,17 @@ CHECKS: Final[tuple[type[Check], ...]] = (
     Unit,
     Encoding,
     Collapsed,
+    Leak,
+    Incoherent,
+    Skew,
+    Status,
+    Latency,
+    Replayed,
+    Stale,
+    RepeatedInputs,
+    Duplicates,
+    Future,
+    Thinned,
 )
 """Every check of panes, in the order in which they look: one line each."""
 

@@ -1,0 +1,159 @@
+"""What an event looked like to the model, as one number: to see the same inputs again.
+
+In: panes. Out: a hash for each event over its features, and whether it was seen some panes ago.
+Never: the outputs: the same inputs may be answered by another version.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.checks.pane_view import PaneView
+from monitor.errors import StateError
+from monitor.events import Bool, Float64, Int64
+from monitor.sketches.number import NumberReference
+from monitor.sketches.profile import Profile
+from schemas.model import OUTPUT_NAMES
+
+Hashes = NDArray[np.uint32]
+
+MEMORY_PANES: Final = 32
+"""Panes in which an earlier event is recognised: 8,000 events of 250."""
+_PLACES: Final = 1 << 16
+"""Of the table in which they are looked up; one in 16 is forgotten early."""
+_SEED: Final = 20_130_201
+_NULL: Final = -7.23e11
+"""Stands for no value."""
+_MIX: Final = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Vectors:
+    """Hashes of the features of a version's events.
+
+    >>> vectors = Vectors(number_rows=np.array([0]), code_rows=np.array([1]))
+    >>> values, codes = np.array([[1.0, 2.0, 1.0]]), np.array([[1, 3, 1], [0, 0, 0]], np.uint16)
+    >>> hashes = vectors.hashes(values, codes)
+    >>> bool(hashes[0] == hashes[2] != hashes[1])
+    True
+    """
+
+    def __init__(self, number_rows: Int64, code_rows: Int64) -> None:
+        self._number_rows = number_rows
+        self._code_rows = code_rows
+        random = np.random.default_rng(_SEED)
+        self._number_factors = random.uniform(1.0, 2.0, (number_rows.size, 1))
+        self._code_factors = random.uniform(1.0, 2.0, (code_rows.size, 1))
+
+    @classmethod
+    def of(cls, profile: Profile) -> "Vectors":
+        """Numbers by their values, categories by their codes."""
+        numbers = [c.name for c in profile.columns if isinstance(c, NumberReference)]
+        return cls(
+            np.array([i for i, name in enumerate(numbers) if name not in OUTPUT_NAMES], np.int64),
+            np.array(
+                [
+                    row
+                    for row, column in enumerate(profile.columns)
+                    if not isinstance(column, NumberReference) and column.name not in OUTPUT_NAMES
+                ],
+                np.int64,
+            ),
+        )
+
+    def hashes(self, values: Float64, codes: NDArray[np.uint16]) -> Hashes:
+        """uint32[n]: equal for equal features."""
+        numbers = values[self._number_rows]
+        np.copyto(numbers, _NULL, where=np.isnan(numbers))
+        # a sum over rows adds in the order of the rows, wherever the event stands in its pane
+        total = (numbers * self._number_factors).sum(axis=0)
+        total += (codes[self._code_rows] * self._code_factors).sum(axis=0)
+        mixed = total.view(np.uint64) * _MIX
+        mixed ^= mixed >> np.uint64(29)
+        found: Hashes = (mixed * _MIX >> np.uint64(32)).astype(np.uint32)
+        return found
+
+    def of_pane(self, pane: PaneView) -> Hashes:
+        """`hashes` of a pane."""
+        return self.hashes(pane.values, pane.codes)
+
+
+class VectorMemory:
+    """Recognises vectors of the last 32 panes, the last one before this left out.
+
+    A pane that is like the one before it has many repeats, not old data. Two vectors are confused
+    with a probability of 2 in a million.
+    """
+
+    def __init__(self) -> None:
+        self._panes: deque[tuple[Hashes, int]] = deque(maxlen=MEMORY_PANES)
+        self._forget_all()
+
+    def _forget_all(self) -> None:
+        self._panes.clear()
+        self._hash = np.zeros(_PLACES, np.uint32)
+        self._pane = np.full(_PLACES, -MEMORY_PANES - 1, np.int64)
+        self._number = 0
+        self.latest_us = -(2**63)
+        """Latest event time of all panes but the last one."""
+
+    def seen(self, hashes: Hashes) -> Bool:
+        """Which of them stood in one of the last panes but the very last."""
+        place = hashes & np.uint32(_PLACES - 1)
+        age = self._number - self._pane[place]
+        found: Bool = (self._hash[place] == hashes) & (age > 1) & (age <= MEMORY_PANES)
+        return found
+
+    def add(self, hashes: Hashes, latest_us: int) -> None:
+        """Remember a pane and the latest event time in it."""
+        if self._panes:
+            self.latest_us = max(self.latest_us, self._panes[-1][1])
+        self._panes.append((hashes, latest_us))
+        place = hashes & np.uint32(_PLACES - 1)
+        self._hash[place] = hashes
+        self._pane[place] = self._number
+        self._number += 1
+
+    def state(self) -> dict[str, Any]:
+        """Plain values and arrays."""
+        words = [hashes.view(np.uint16) for hashes, _ in self._panes]
+        return {
+            "hashes": words,
+            "until_us": np.array([at_us for _, at_us in self._panes], np.int64),
+            "number": self._number,
+            "latest_us": self.latest_us,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up where `state` was taken."""
+        try:
+            panes = [np.asarray(words, np.uint16).view(np.uint32) for words in state["hashes"]]
+            times_us = np.asarray(state["until_us"]).tolist()
+            number, latest_us = int(state["number"]), int(state["latest_us"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise StateError(f"the saved memory of inputs cannot be read: {error!r}") from error
+        self._forget_all()
+        self._number = number - len(panes)
+        for hashes, at_us in zip(panes, times_us, strict=True):
+            self.add(hashes, int(at_us))
+        self.latest_us = latest_us
+
+
+def distinct(hashes: Hashes) -> int:
+    """How many different ones there are."""
+    return int(np.unique(hashes).size) if hashes.size else 0
+
+
+def often(hashes: Hashes, times: int) -> Int64:
+    """How often each vector occurs that occurs so many times or more.
+
+    >>> often(np.array([7, 8, 7, 9, 7, 8], np.uint32), 3).tolist()
+    [3]
+    """
+    ordered = np.sort(hashes)
+    if not (ordered[times - 1 :] == ordered[: ordered.size - times + 1]).any():
+        return np.empty(0, np.int64)
+    _, counts = np.unique(ordered, return_counts=True)
+    return counts[counts >= times]
