@@ -48,7 +48,7 @@ class LogRecord:
     value: bytes | None
     topic: str = PREDICTIONS
     partition: int = 0
-    timestamp: int = 1_767_225_600_000
+    timestamp: int = 1_767_312_000_000
     headers: Sequence[tuple[str, bytes]] = ()
 
 
@@ -109,7 +109,7 @@ def events(
                     "event_id": f"{model}-{first + i}",
                     "model": model,
                     "model_version": versions[i % len(versions)],
-                    "occurred_at": f"2026-01-01T{i // 3600 % 24:02}:{i // 60 % 60:02}:{i % 60:02}Z",
+                    "occurred_at": _moment(first + i),
                     "features": {"amount": float(amount[i]), "shop": str(shop[i])},
                     "prediction": float(answer[i]),
                     "role": role,
@@ -136,6 +136,10 @@ def command(
     }
     value = orjson.dumps(order)
     return LogRecord(offset=offset, key=model.encode(), value=value, topic=TOPICS.commands)
+
+
+def _moment(second: int) -> str:
+    return f"2026-01-01T{second // 3600 % 24:02}:{second // 60 % 60:02}:{second % 60:02}Z"
 
 
 @dataclass(slots=True)
