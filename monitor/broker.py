@@ -28,6 +28,19 @@ class Membership:
     instance_id: str | None
 
 
+class _Unspoken(str):
+    """A password: kafka-python writes its whole configuration into its log at level DEBUG.
+
+    >>> {"password": _Unspoken("open sesame")}
+    {'password': '***'}
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:
     """Address, TLS and SASL for any client of kafka-python: consumer, producer or admin.
 
@@ -41,7 +54,7 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
     if kafka.security_protocol.startswith("SASL") and kafka.sasl_password is not None:
         options["sasl_mechanism"] = kafka.sasl_mechanism
         options["sasl_plain_username"] = kafka.sasl_username
-        options["sasl_plain_password"] = kafka.sasl_password.get_secret_value()
+        options["sasl_plain_password"] = _Unspoken(kafka.sasl_password.get_secret_value())
     if kafka.security_protocol.endswith("SSL"):
         files = {
             "ssl_cafile": kafka.ssl_cafile,
@@ -51,5 +64,5 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
         options |= {name: str(file) for name, file in files.items() if file is not None}
         options["ssl_check_hostname"] = kafka.ssl_check_hostname
         if kafka.ssl_keypassword is not None:
-            options["ssl_password"] = kafka.ssl_keypassword.get_secret_value()
+            options["ssl_password"] = _Unspoken(kafka.ssl_keypassword.get_secret_value())
     return options

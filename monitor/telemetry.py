@@ -4,6 +4,7 @@ In: numbers from the steps. Out: a `prometheus_client` registry and a snapshot f
 Never: a label whose values a message can choose without bound.
 """
 
+from collections import Counter as CountOf
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -83,11 +84,10 @@ class Telemetry:
         'left out: 1,200 unregistered_limit, 2 oversize'
         """
         [family] = self._dropped.collect()
-        counts = {
-            sample.labels["reason"]: int(sample.value)
-            for sample in family.samples
-            if sample.name.endswith("_total") and sample.value
-        }
+        counts: CountOf[str] = CountOf()
+        for sample in family.samples:
+            if sample.name.endswith("_total") and sample.value:
+                counts[sample.labels["reason"]] += int(sample.value)
         told = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         words = ", ".join(f"{n:,} {reason}" for reason, n in told)
         return f"left out: {words}" if words else ""

@@ -138,7 +138,9 @@ def test_each_account_does_its_work_with_the_documented_rights_alone(
             looked = CliRunner().invoke(main, ["--config", str(file), "doctor"])
             assert "FAIL" not in looked.output.replace("FAIL  card of orders 1", ""), looked.output
             outputs = looked.output + _run_worker(file, secured, store, tmp_path)
-            rows = store.connection.query("SELECT strings['items'] AS items FROM predictions")
+            rows = store.connection.query(
+                "SELECT strings['items'] AS items FROM predictions WHERE model = 'orders'"
+            )
             assert all(re.fullmatch("[0-9a-f]{32}", row["items"]) for row in rows)
         finally:
             store.connection.command("DROP DATABASE {name:Identifier}", {"name": database})
@@ -148,7 +150,8 @@ def test_each_account_does_its_work_with_the_documented_rights_alone(
     auditor = Settings(kafka=secured.settings("auditor"))
     [refused] = read(auditor, topics.rejections)
     assert b"4711" not in Rejection.model_validate_json(refused.value or b"").original
-    assert read(Settings(kafka=secured.settings("pager")), topics.alerts)
+    [alert] = read(Settings(kafka=secured.settings("pager")), topics.alerts)
+    assert b"UnregisteredModel" in (alert.value or b"")
     for account, topic in (
         ("producer", topics.predictions),
         ("pager", topics.predictions),
@@ -177,7 +180,8 @@ def _send(secured: Broker, account: str, topic: str, records: list[Any]) -> None
 def _run_worker(file: Path, secured: Broker, store: ClickHouseStore, folder: Path) -> str:
     """A worker until it has stored and rejected everything; what it logged."""
     predictions = Settings().kafka.topics.predictions
-    events = order_events(order_rows(EVENTS, 1))
+    events = order_events(order_rows(EVENTS - 1, 1))
+    events += order_events(order_rows(1, 2), "stray")  # it has no card: an alert
     _send(secured, "producer", predictions, [*events, (b"orders", b'{"items": 4711', [])])
     log = folder / "worker.log"
     with log.open("wb") as stream:
