@@ -9,6 +9,7 @@ not grow with every version that ever drifted; how it ended stands in the log.
 
 import math
 from collections.abc import Iterable
+from itertools import islice
 
 from monitor.alerts import AlertMove, AlertState
 from monitor.clock import to_datetime
@@ -19,13 +20,17 @@ from schemas.alert import AlertBody, AlertEntry, AlertEvent
 
 ENDED = (AlertState.RESOLVED, AlertState.SUPERSEDED)
 MAX_REASON_CHARS = 2_000
+MAX_ANNOTATION_CHARS = 4_000
+MAX_VALUES = 500
+"""Bounds that keep any alert far below what Kafka takes: a card may hold a runbook of any size."""
 
 
 def alert_event(move: AlertMove) -> AlertEvent:
     """The contract's record of one move."""
     finding = move.finding
     ended = move.state in ENDED
-    labels, annotations = dict(move.labels), dict(move.annotations)
+    labels = dict(move.labels)
+    annotations = {name: _short(text) for name, text in move.annotations.items()}
     moved_at = to_datetime(move.moved_us)
     entry = AlertEntry(
         status="resolved" if ended else "firing",
@@ -74,10 +79,10 @@ def alert_records(moves: Iterable[AlertMove], topics: TopicSettings) -> list[Out
 def measured(measurement: Measurement) -> dict[str, float]:
     """The numbers that carry the claim; one that is not finite has no place in JSON.
 
-    The names of the measurement itself win over `measurement.values`.
+    The names of the measurement itself win over `measurement.values`, of which so many are told.
     """
     numbers: dict[str, float] = {
-        **measurement.values,
+        **dict(islice(measurement.values.items(), MAX_VALUES)),
         "statistic": measurement.statistic,
         "effect": measurement.effect,
         "threshold": measurement.threshold,
@@ -88,6 +93,14 @@ def measured(measurement: Measurement) -> dict[str, float]:
         "smallest_visible": measurement.smallest_visible,
     }
     return {name: float(value) for name, value in numbers.items() if math.isfinite(value)}
+
+
+def _short(text: str) -> str:
+    """At most MAX_ANNOTATION_CHARS, and it says so where it was cut."""
+    cut = " ... (cut)"
+    if len(text) <= MAX_ANNOTATION_CHARS:
+        return text
+    return text[: MAX_ANNOTATION_CHARS - len(cut)] + cut
 
 
 def offset_range(span: Span) -> str:

@@ -174,3 +174,24 @@ def test_moves_that_never_fired_are_not_published() -> None:
 def test_the_same_move_is_the_same_bytes() -> None:
     again = move(AlertState.FIRING, AlertState.PENDING)
     assert alert_records([FIRING], TOPICS) == alert_records([again], TOPICS)
+
+
+def test_no_alert_is_larger_than_kafka_takes() -> None:
+    """A runbook may be of any length; an alert that is too large would block its worker."""
+    words = chr(0x1F4C8) * 1_000_000
+    large = replace(
+        FIRING,
+        annotations=dict.fromkeys((f"note-{n}" for n in range(20)), words),
+        reason=words,
+        finding=replace(
+            FIRING.finding,
+            measurement=replace(
+                FIRING.finding.measurement,
+                values={f"value-{'n' * 100}-{n}": n / 7 for n in range(10_000)},
+            ),
+        ),
+    )
+    for record in alert_records([large], TopicSettings()):
+        assert len(record.value or b"") < 1_000_000
+    assert alert_event(large).data.commonAnnotations["note-3"].endswith(" ... (cut)")
+    assert alert_event(FIRING).data.commonAnnotations == dict(FIRING.annotations)
