@@ -4,7 +4,9 @@ In: the newest value of every key of one partition. Out: models, streams, open a
 published last. Never: an object built from what the bytes name, nor one model stopped by what is
 wrong with another's records.
 
-Format 1 (before cards had boundaries) is read as far as it goes: models, alerts and ids live on,
+Every piece is sealed with a checksum over its key and bytes: it finds damage, not forgery (who may
+write to the state topic decides what the worker believes). Format 1 (before cards had boundaries)
+has no seals and is read as far as it goes: models, alerts and ids live on,
 windows start anew. Of any other format nothing is taken: StateError, with the way out.
 """
 
@@ -13,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import xxhash
 from pydantic import ValidationError
 
 from monitor.alerts import AlertMove
@@ -78,8 +81,20 @@ def offset_of(saved: Saved, what: str) -> int | None:
     if raw is None:
         return None
     at = unpack(raw)
-    check_format(at, what)
-    return int(at["offset"])
+    sealed, offset, found = check_format(at, what) > 1, at.get("offset"), at.get("seal")
+    if not isinstance(offset, int) or (
+        sealed and (not isinstance(found, int) or found != seal(b"at", pack(offset)))
+    ):
+        raise StateError(
+            f"the {what} is damaged: it does not say to which offset it belongs; stop the workers "
+            "and delete the records of the state topic; windows then start anew"
+        )
+    return int(offset)
+
+
+def seal(key: bytes, piece: bytes) -> int:
+    """What stands beside a piece of state, so that a damaged or misplaced one is left out."""
+    return xxhash.xxh3_64_intdigest(key + piece)
 
 
 def said(saved: Saved) -> Said:
@@ -137,7 +152,9 @@ def joined(saved: Saved) -> dict[tuple[Any, ...], Any]:
         try:
             *key, part = unpack(raw_key)
             if key:
-                count, piece = unpack(raw)
+                count, piece, *seals = unpack(raw)
+                if seals and seals != [seal(raw_key, piece)]:
+                    raise StateError("its seal is broken")
                 parts.setdefault(tuple(key), {})[int(part)] = (int(count), bytes(piece))
         except MALFORMED as error:
             log.error("a state record under key %r is unreadable: %s", raw_key[:200], error)

@@ -28,7 +28,7 @@ from monitor.judging.judge import Judge
 from monitor.judging.record import saved_finding, saved_move
 from monitor.packing import pack
 from monitor.publishing.outgoing import Outgoing
-from monitor.restoring import FORMAT, Restored, Said, Saved, offset_of, restore, said
+from monitor.restoring import FORMAT, Restored, Said, Saved, offset_of, restore, said, seal
 from monitor.roster import Roster, VersionKey, VersionMonitor
 from monitor.windows.panes import Pane
 from schemas import ModelCard
@@ -68,7 +68,8 @@ class StateBook:
         if self._at_written.get(partition) == (offset, False) and not anything:
             return []
         self._at_written[partition] = (offset, anything)
-        at = self._record(partition, ["at"], pack({"format": FORMAT, "offset": offset}))
+        place = {"format": FORMAT, "offset": offset, "seal": seal(b"at", pack(offset))}
+        at = self._record(partition, ["at"], pack(place))
         told = {
             "moves": [saved_move(move) for move in moves],
             "boundaries": [asdict(boundary) for boundary in boundaries],
@@ -202,7 +203,7 @@ class StateBook:
             self._record(
                 partition,
                 [*key, part],
-                pack([count, packed[part * PART_BYTES : (part + 1) * PART_BYTES]]),
+                _sealed([*key, part], count, packed[part * PART_BYTES : (part + 1) * PART_BYTES]),
             )
             for part in range(count)
         ]
@@ -222,6 +223,10 @@ def newest(records: Iterable[tuple[bytes | None, bytes | None]]) -> dict[bytes, 
         else:
             kept[key] = value
     return kept
+
+
+def _sealed(key: Sequence[Any], count: int, piece: bytes) -> bytes:
+    return pack([count, piece, seal(pack(list(key)), piece)])
 
 
 def _part_count(packed: bytes) -> int:
