@@ -70,4 +70,4 @@ class Ruling:
     effect: str
     """In words: what changed, or why nothing did."""
     acts_from: int
-    """The predictions offset from which it acts; -1 where the model has none."""
+    """The predictions offset from which it acts."""

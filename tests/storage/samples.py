@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from monitor.alerts import AlertMove, AlertState
+from monitor.decisions import Boundary, Change, Place, Ruling, card_hash
 from monitor.events import (
     Fault,
     LabelColumns,
@@ -16,6 +17,7 @@ from monitor.findings import Finding, Measurement, Span, Verdict
 from monitor.storage.store import StoreBatch
 from monitor.validation.signals import no_signals
 from schemas import FeatureSpec, ModelCard, Owner
+from schemas.command import Command
 
 MARCH_US = 1_362_114_000_000_000
 APPENDED_US = 1_790_000_000_000_000
@@ -256,4 +258,40 @@ def card(version: str = "1", team: str | None = "delays") -> ModelCard:
         owner=Owner(team=team, contact="delays@example.com") if team else None,
         task="binary",
         features={"temp": FeatureSpec(type="number")},
+    )
+
+
+def boundary(offset: int = 4) -> Boundary:
+    """Another card acts for the version from here."""
+    return Boundary(
+        model="flights",
+        model_version="1",
+        change=Change.WINDOWS,
+        topic=PREDICTIONS,
+        partition=0,
+        offset=offset,
+        card_hash=card_hash(card()),
+        reason="the card changed its tests: the windows start anew",
+        at_us=MARCH_US,
+    )
+
+
+def ruling(offset: int = 0, *, fingerprint: str = "ab" * 8, until: str | None = None) -> Ruling:
+    """An acknowledgement, or with `until` a silence, that had its effect."""
+    order = {
+        "command_id": f"order-{offset}",
+        "model": "flights",
+        "action": "silence" if until else "acknowledge",
+        "fingerprint": fingerprint,
+        "who": "ann",
+        "why": "we know",
+        "issued_at": "2026-01-01T00:00:00Z",
+        "until": until,
+    }
+    return Ruling(
+        command=Command.model_validate(order),
+        place=Place("plumbline.commands", 0, offset, APPENDED_US),
+        done=True,
+        effect="firing: acknowledged by ann: we know",
+        acts_from=4,
     )

@@ -15,12 +15,14 @@ from tests.storage.samples import (
     APPENDED_US,
     LABELS,
     PREDICTIONS,
+    boundary,
     card,
     finding,
     labels,
     move,
     predictions,
     rejected,
+    ruling,
     unregistered,
 )
 
@@ -32,6 +34,7 @@ VALUES: dict[str, Any] = {
     "since": datetime(2013, 1, 1, tzinfo=UTC),
     "until": datetime(2014, 1, 1, tzinfo=UTC),
     "limit": 2,
+    "fingerprint": "ab" * 8,
 }
 
 
@@ -64,6 +67,9 @@ def filled(clickhouse: ClickHouseStore) -> ClickHouseStore:
                 move(1, AlertState.FIRING, AlertState.PENDING, fingerprint="cd" * 8),
                 move(3, AlertState.RESOLVED, AlertState.RECOVERING, fingerprint="cd" * 8),
             ]
+        )
+        clickhouse.store_decisions(
+            [boundary()], [ruling(0), ruling(1, until="2026-02-01T00:00:00Z")]
         )
         clickhouse.save_card(card(), appended_us=APPENDED_US)
     return clickhouse
@@ -191,3 +197,14 @@ def test_the_current_state_follows_the_log_not_the_event_times(clickhouse: Click
         mark: "resolved",
         "ab" * 8: "firing",
     }
+
+
+@pytest.mark.integration
+def test_questions_about_what_people_decided(filled: ClickHouseStore) -> None:
+    moves = answer(filled, queries.MOVES_OF_ALERT)
+    assert [row["state"] for row in moves] == ["firing", "recovering"]
+    first, second = answer(filled, queries.COMMANDS_OF_ALERT)
+    assert (first["action"], first["who"], first["done"]) == ("acknowledge", "ann", True)
+    assert (second["action"], second["until"]) == ("silence", datetime(2026, 2, 1, tzinfo=UTC))
+    [row] = answer(filled, queries.BOUNDARIES_OF_MODEL)
+    assert (row["change"], row["offset"]) == ("windows", 4)

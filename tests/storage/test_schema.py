@@ -19,10 +19,12 @@ from monitor.storage.tables import (
     alert_rows,
     audit_rows,
     batch_tables,
+    boundary_rows,
     card_rows,
+    command_rows,
     profile_rows,
 )
-from tests.storage.samples import APPENDED_US, card, move, whole_batch
+from tests.storage.samples import APPENDED_US, boundary, card, move, ruling, whole_batch
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "storage.md"
 ALL_NAMES = [migration.name for migration in load_migrations()]
@@ -107,6 +109,8 @@ def test_builders_name_columns_of_the_tables(clickhouse: ClickHouseStore) -> Non
     tables["cards"] = card_rows(card(), appended_us=APPENDED_US)
     tables["profiles"] = profile_rows("sha256:0", b"")
     tables["audits"] = audit_rows("sha256:0", "sha256:1", "{}")
+    tables["boundaries"] = boundary_rows([boundary()])
+    tables["commands"] = command_rows([ruling()])
     optional = {
         "predictions": {
             "request_id",

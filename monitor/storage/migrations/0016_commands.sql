@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS commands
     until       DateTime64(6, 'UTC') COMMENT 'End of a silence or of an accepted new normal (event time); 1970 for none',
     done        Bool COMMENT 'Whether it had an effect',
     effect      String CODEC(ZSTD(1)) COMMENT 'What it changed, or why it was refused',
-    acts_from   Int64 COMMENT 'Offset of the predictions from which it acts, -1 for none',
+    acts_from   Int64 COMMENT 'Offset of the predictions from which it acts',
     appended_at DateTime64(6, 'UTC') COMMENT 'When the broker appended it to its log',
     topic       LowCardinality(String) COMMENT 'Kafka topic of the command',
     partition   Int32 COMMENT 'Kafka partition of the command',
