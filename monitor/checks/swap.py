@@ -22,7 +22,7 @@ from schemas.model import OUTPUT_NAMES, ModelCard
 
 MAX_COLUMNS: Final = 50
 """Number columns up to which the order of every two of them is learnt."""
-MOVED: Final = 0.25
+MOVED: Final = 0.12
 """Columns nearer to their past than this, as a share of the reference's farthest, are left out."""
 FAR: Final = 1.3
 """How far a column has to lie from its own past, as a share of the reference's farthest."""
@@ -30,7 +30,7 @@ FIT: Final = 0.5
 """Exchanged, the two have to lie this much nearer to their pasts than they do."""
 FLIPPED: Final = 0.3
 """By how much the share of events with a above b has to leave what the reference had."""
-BETTER: Final = 0.6
+BETTER: Final = 0.7
 """The same of the two together, where something else speaks for an exchange."""
 TURNED: Final = 0.3
 """By how much more of one of the two has to be new to the reference than before."""

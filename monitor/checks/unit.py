@@ -25,7 +25,7 @@ TRIGGER: Final = 0.8
 asked about."""
 FAR: Final = 2.5
 """As far as this it is strange by itself."""
-FIT: Final = 0.4
+FIT: Final = 0.55
 """Undone, it has to lie this much nearer to its past than it does."""
 NEW: Final = 0.5
 """Share of the values that have to be ones of neither the reference nor the past."""
@@ -36,7 +36,7 @@ TELLING: Final = 0.12
 ATOM: Final = 0.3
 """A value that has come to stand for this share more is a placeholder, no unit."""
 TOLD: Final = 0.35
-"""The same where it is enough for a claim, if the conversion fits."""
+"""The same where it is enough, if the conversion leaves no more than this part of the gap."""
 CLOSE: Final = 0.6
 """Undone, it lies nearer to its past than this share of the reference's farthest."""
 ALIKE: Final = 0.7
@@ -131,10 +131,7 @@ class Unit:
         claims: dict[str, Measurement] = {}
         for place, panes in enumerate((LONG, SHORT)):
             usual = self._usual[place]
-            asked = turned.copy()
-            if panes == LONG:
-                asked |= history.apart(panes) > TRIGGER * usual
-            asked &= self._watched
+            asked = self._watched & (turned | (history.apart(panes) > TRIGGER * usual))
             rows = np.flatnonzero(asked).tolist()
             rows += [k for k, name in enumerate(history.numbers) if name in raised and not asked[k]]
             if not rows:
@@ -199,13 +196,21 @@ class Unit:
         telling = np.where(fits, found, 0.0)
         if telling.max() >= TELLING:
             best = int(np.argmax(telling >= ALIKE * telling.max()))
-        elif here > FAR * usual and fits.any():
+        elif here > FAR * usual and fits.any() and not self._exchanged(row, now, panes):
             best = int(np.argmax(fits))
         else:
             return None
-        if telling[best] < TOLD and not self._strange(row, undone[best], now, here / usual):
+        told = telling[best] >= TOLD and abs(FACTORS[best]) * apart[best] <= TOLD * here
+        if not told and not self._strange(row, undone[best], now, here / usual):
             return None
         return _Found(best, before, now, panes, False)
+
+    def _exchanged(self, row: int, now: Float64, panes: int) -> bool:
+        """Whether these are the values of another column that is as far away: `swap` has that."""
+        history, usual = self._history, self._usual[(LONG, SHORT).index(panes)]
+        others = history.apart(panes) > usual
+        others[row] = False
+        return bool((others & (gaps(now, history.past) <= usual)).any())
 
     def _strange(self, row: int, undone: Float64, now: Float64, far: float) -> bool:
         """Whether the values as they come are strange, and undone they are not."""
