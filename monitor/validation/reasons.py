@@ -4,6 +4,7 @@ In: an error. Out: `(reason, field, message)` triples, bounded in number and len
 record held. Never: a value of a feature in a message.
 """
 
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -60,8 +61,14 @@ def contract_reasons(error: ValidationError) -> Reasons:
 
 def _reason_of(problem: Any) -> Reason:
     location = problem["loc"]
-    kind: str = problem["type"]
-    message: str = problem["msg"]
+    shown = ""
+    if len(location) == 1 and location[0] in _SHOWN_FIELDS and problem["type"] != "missing":
+        shown = f", got {_shown(problem['input'])}"
+    return _worded(problem["type"], location, problem["msg"], shown)
+
+
+@lru_cache(maxsize=1_024)  # whoever sends what is refused sends it again and again
+def _worded(kind: str, location: tuple[int | str, ...], message: str, shown: str) -> Reason:
     top = str(location[0]) if location else ""
     if top in _UNION_FIELDS:
         location = location[:1]
@@ -78,9 +85,7 @@ def _reason_of(problem: Any) -> Reason:
         return _whole_record(kind, message)
     if top in _TIME_FIELDS and kind == "string_pattern_mismatch":
         message = "must be an RFC 3339 time of 1970 to 2199 with its offset: 2013-03-01T05:00:00Z"
-    text = f"{field}: {message}"
-    if top in _SHOWN_FIELDS and len(location) == 1:
-        text += f", got {_shown(problem['input'])}"
+    text = f"{field}: {message}{shown}"
     if top == "schema_version":
         return reason("schema_version", field, text)
     if kind == "too_long" and field in ("features", "offline_features"):
