@@ -22,8 +22,8 @@ from schemas.model import ModelCard
 
 LOOKS: Final = (1, 8)
 """Panes of each look."""
-FLOOR: Final = 0.25
-"""A quarter of the events gone is the least that is told: holidays are not in every reference."""
+FLOOR: Final = 0.27
+"""So many of the events must be gone: the days about Thanksgiving miss a quarter of the flights."""
 CLEAR: Final = 0.6
 MIN_PANES: Final = 10
 
@@ -31,19 +31,20 @@ MIN_PANES: Final = 10
 class Thinned:
     """Events that came against those expected for the same hours of the week.
 
-    Over the last pane and the last eight: one minus the ratio, against the spread of the
-    reference's own panes (log ratio, mean - z sd, and 1.25 times its lowest). Two looks in a row
-    must agree: a holiday's morning is soon over. The longest silence of a pane is left out: that a
-    stream stopped for a while is said by `stopped`. What is expected is the least over clocks an
-    hour early, right and late, so that daylight saving is no thinning.
+    Over the last pane and the last eight: one minus the ratio (over the reference's own mean
+    ratio), against the spread of the reference's own panes (z sd of the log ratio, and 1.25 times
+    its lowest). Of the last pane alone two looks in a row must agree: a holiday's morning is soon
+    over. The longest silence of a pane is left out: that a stream stopped for a while is said by
+    `stopped`. What is expected is the least over clocks an hour early, right and late, so that
+    daylight saving is no thinning.
 
     Parameters
     ----------
     context
-        Card, profile and budget. The floor is a quarter of the events, or the card's
-        `effect_floor` where that is larger.
+        Card, profile and budget. The floor is 27 % of the events, or the card's `effect_floor`
+        where that is larger.
 
-    **Blind to** thinning that is there in the reference too, to less than a quarter, to a stream
+    **Blind to** thinning that is there in the reference too, to less than 27 %, to a stream
     whose pane takes longer than the harm, and wherever the reference has no times or less than two
     days. **Cost**: 35 us a pane.
     """
@@ -109,14 +110,15 @@ class Thinned:
         for count, needed, usual in zip(LOOKS, self._needed, self._usual, strict=True):
             if count <= len(self._expected):
                 due = max(sum(self._expected[-count:]), 1.0)
-                ratio = count * self._pane_events / due
+                ratio = count * self._pane_events / due / float(np.exp(usual[0]))
                 looks.append((1.0 - ratio, needed, count, due, usual))
         effect, needed, count, due, usual = max(looks, key=lambda look: look[0] / look[1])
         found = effect > needed
         if not found and not raised:
             return []
         n = count * self._pane_events
-        deviation = (np.log(n / due) - usual[0]) / max(usual[1], n**-0.5)
+        due *= float(np.exp(usual[0]))
+        deviation = np.log(n / due) / max(usual[1], n**-0.5)
         return [
             Measurement(
                 check=self.name,
@@ -131,6 +133,7 @@ class Thinned:
                 n_cur=n,
                 n_effective=float(n),
                 smallest_visible=needed,
+                immediate=found and count > 1,
                 cleared=all(look[0] < CLEAR * look[1] for look in looks),
                 reason=(
                     f"{n} events came where the reference's hours have {due:.0f}: "
@@ -157,7 +160,7 @@ class Thinned:
         """Share of the events that must be gone, for one look."""
         mean, spread, lowest, count = usual.tolist()
         spread = max(spread * (1.0 + 1.5 / np.sqrt(max(count, 1.0))), self._pane_events**-0.5)
-        unusual = min(mean - z * spread, 1.25 * lowest)
+        unusual = min(-z * spread, 1.25 * (lowest - mean))
         return max(self._floor, 1.0 - float(np.exp(unusual)))
 
 
