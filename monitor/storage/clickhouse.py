@@ -56,7 +56,7 @@ GROUP BY partition
 
 _REFUSED: Final = """
 SELECT partition, offset, messages[1] AS message
-FROM rejections FINAL WHERE topic = {topic:String} AND has(reasons, {refused:String})
+FROM rejections WHERE topic = {topic:String} AND has(reasons, {refused:String})
 ORDER BY partition, offset DESC LIMIT {most:UInt32} BY partition
 """
 _MOST_REFUSED: Final = 50_000
