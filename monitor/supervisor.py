@@ -148,7 +148,8 @@ class Supervisor:
         failed = {
             child.slot: child.process.returncode
             for child in running
-            if child.process is not None and child.process.returncode
+            # A worker that was still being loaded ends by the signal itself: it had taken nothing.
+            if child.process is not None and child.process.returncode not in (0, -signal.SIGTERM)
         }
         for slot, code in failed.items():
             log.error("%s left with %s", slot, _words(code))

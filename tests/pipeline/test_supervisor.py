@@ -125,6 +125,16 @@ def test_a_worker_that_does_not_leave_is_ended_and_told(
     assert process.returncode == -signal.SIGKILL
 
 
+def test_a_worker_that_was_still_being_loaded_has_left_as_well(tmp_path: Path) -> None:
+    loading = POLITE.replace("signal.signal(signal.SIGTERM, leave)", "")
+
+    def script(signals: StopSignals) -> None:
+        _until(lambda: bool(_starts(tmp_path, "a")))
+        signals.heard(signal.SIGTERM)
+
+    assert _run(_supervisor(tmp_path, a=loading), script) == 0
+
+
 def test_a_second_signal_ends_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
