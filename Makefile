@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check pytest prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos soak bench-state clean
+.PHONY: help demo test check pytest prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos soak bench-state bench-labels bench-versions bench-performance clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -47,6 +47,15 @@ bench-drills: prerequisites $(VENV)/.installed ## Every fault on real flights: c
 
 soak: $(VENV)/.installed ## Memory under 5,000,000 events in which everything is always new; 15 minutes, writes bench/SOAK.md
 	$(BIN)/python -m bench.soak --report bench/SOAK.md
+
+bench-labels: $(VENV)/.installed ## How many labels a second one core joins
+	$(BIN)/python -m bench.labels
+
+bench-versions: $(VENV)/.installed ## 1,000 seeded comparisons of versions a row: bugs caught, equals mistaken
+	$(BIN)/python -m bench.versions
+
+bench-performance: $(VENV)/.installed ## The flights with their labels beside scikit-learn, NannyML and the bootstrap
+	$(BIN)/python -m bench.flights_performance
 
 bench-state: prerequisites $(VENV)/.installed ## How long the state of 1,000 models takes to restore, and what snapshots cost; writes bench/STATE.md
 	$(BIN)/python -m bench.state --report bench/STATE.md

@@ -91,17 +91,15 @@ class Estimator:
 
     def __init__(self, reference: PerformanceReference) -> None:
         self._reference = reference
-        self._losses = LossEstimator(SEED)
-        if reference.task == "regression":
-            rows = reference.rows
-            self._losses.fit(rows[:, :-2], rows[:, -2], rows[:, -1])
+        self._losses: LossEstimator | None = None
+        """Made at the first question: it takes a second."""
 
     def expected(
         self, answer: Float64, score: Float64, scores: Float64, features: Float64
     ) -> dict[str, float]:
         """Metric to its expectation; empty where nothing can be said."""
         if self._reference.task == "regression":
-            return self._losses.expected(features, answer)
+            return self._fitted().expected(features, answer)
         calibrators = self._reference.calibrators
         if not calibrators:
             return {}
@@ -112,3 +110,10 @@ class Estimator:
         even = np.full_like(p, 1.0 / p.shape[1])
         p = np.divide(p, total, out=even, where=total > 0)
         return expected_multiclass(scores, answer, p)
+
+    def _fitted(self) -> LossEstimator:
+        if self._losses is None:
+            rows = self._reference.rows
+            self._losses = LossEstimator(SEED)
+            self._losses.fit(rows[:, :-2], rows[:, -2], rows[:, -1])
+        return self._losses
