@@ -51,7 +51,7 @@ def one_cause(
     kept = []
     for m in found:
         owner = owners.get(m.feature)
-        if m.check not in CAUSES or owner is None or CAUSES.index(m.check) == owner:
+        if m.check not in CAUSES or owner in (None, CAUSES.index(m.check)) or m.cleared:
             kept.append(m)
         elif m.feature in raised.get(m.check, ()):
             reason = f"{m.feature}: {CAUSES[owner]} explains it"

@@ -131,7 +131,8 @@ class Encoding:
     ) -> Measurement | None:
         now, past = _now(self._history)[span], self._history.past_shares[span]
         ordered = float(np.abs(np.sort(now) - np.sort(past)).sum() / 2)
-        if ordered > ALIKE * apart or len(column.names) < 3:
+        new = now[-1] - past[-1] > UNSEEN / 2
+        if new or ordered > ALIKE * apart or len(column.names) < 3:
             return None
         named = min(len(column.names), MAX_NAMES)
         gained = column.names[int(np.argmax((now - past)[:named]))]

@@ -148,12 +148,12 @@ def _pane(profile: Profile, index: int, **broken: Any) -> PaneView:
     numbers[2] = (numbers[2] + broken.get("late_minutes", 0)) % 1440
     if broken.keys() & {"gone", "renamed", "text"}:
         why = "wrong_type" if "text" in broken else "missing"
-        shown = [f"{x}" if "text" in broken else None for x in numbers[0].tolist()]
-        faults += [(row, "x", why, value) for row, value in enumerate(shown)]
-        if "renamed" in broken:
-            extra = enumerate(numbers[0].tolist())
-            faults += [(row, broken["renamed"], "extra", value) for row, value in extra]
-        numbers[0] = np.nan
+        for row in np.flatnonzero(hit).tolist():
+            value = float(numbers[0, row])
+            faults.append((row, "x", why, f"{value}" if "text" in broken else None))
+            if "renamed" in broken:
+                faults.append((row, broken["renamed"], "extra", value))
+        numbers[0, hit] = np.nan
     rename: Callable[[str], str] = broken.get("rename", str)
     categories = {**categories, "c": [rename(name) for name in categories["c"]]}
     coded = dict(zip(_NUMBERS, numbers, strict=True))

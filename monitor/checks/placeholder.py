@@ -31,6 +31,8 @@ MARGIN: Final = 2.0
 """A share has to exceed the floor of its horizon plus `MARGIN` times the reference's."""
 COMMON: Final = 0.05
 """A value with this share of the reference is held to what it did there itself."""
+GAINED: Final = 0.1
+"""What stands for many names lets no other one gain more than this."""
 STUCK: Final = 0.97
 """From this share on a feature does not change at all."""
 
@@ -164,6 +166,9 @@ class Placeholder:
             elif slot == span.stop - 2:
                 continue  # many rare names together are no placeholder
             else:
+                others = np.delete(history.shares[-1, span] - history.past_shares[span], code)
+                if others.max(initial=0.0) > GAINED:
+                    continue  # names that gain as well: `encoding` looks for a permutation
                 shown = repr(column.names[code])
             ceiling = float(self._category_ceilings[place, slot])
             found[column.name] = self._say(

@@ -155,7 +155,8 @@ class Swap:
             strange = own / usual
             near = apart <= usual[None, :]
             nearer = near & (apart <= FIT * own[None, :])
-            fits = near & (turned[rows][:, None] | turned[rows] | self._ordered[np.ix_(rows, rows)])
+            fits = near & (apart < own[None, :])
+            fits &= turned[rows][:, None] | turned[rows] | self._ordered[np.ix_(rows, rows)]
             relative = apart / usual[None, :]
             better = relative + relative.T <= BETTER * (strange[:, None] + strange[None, :])
             pairs = (nearer & nearer.T) | (fits & fits.T & better)

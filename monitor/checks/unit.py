@@ -33,6 +33,8 @@ LANDED: Final = 0.6
 """Share of the undone values that are values of before, where the column has few."""
 TELLING: Final = 0.12
 """The same, above chance, which tells two conversions apart that fit alike."""
+MIXED: Final = 3.0
+"""So far from its past may a pane lie in which an exchange has begun."""
 ATOM: Final = 0.3
 """A value that has come to stand for this share more is a placeholder, no unit."""
 TOLD: Final = 0.35
@@ -185,23 +187,26 @@ class Unit:
             return None
         found = self._landed(undone, now, self._history.known(row)) if near.any() else 0.0 * apart
         if claimed is not None:
-            still = fits[claimed] or (near[claimed] and found[claimed] >= LANDED)
+            left = abs(FACTORS[claimed]) * apart[claimed]
+            still = left <= FIT * here or found[claimed] >= LANDED
             return _Found(claimed, before, now, panes, False) if still else None
         best = int(np.argmax(np.where(near, found, 0.0)))
         if found[best] >= LANDED and near[best]:
             return _Found(best, before, now, panes, True)
         if not fits.any():
             return None
-        fits &= apart < CLOSE * usual
+        loose, fits = fits, fits & (apart < CLOSE * usual)
         telling = np.where(fits, found, 0.0)
         if telling.max() >= TELLING:
             best = int(np.argmax(telling >= ALIKE * telling.max()))
-        elif here > FAR * usual and fits.any() and not self._exchanged(row, now, panes):
-            best = int(np.argmax(fits))
+        elif here > FAR * usual and fits.any():
+            best = int(np.argmax(loose))  # the more specific stand first
         else:
             return None
         told = telling[best] >= TOLD and abs(FACTORS[best]) * apart[best] <= TOLD * here
         if not told and not self._strange(row, undone[best], now, here / usual):
+            return None
+        if self._exchanged(row, now, panes):
             return None
         return _Found(best, before, now, panes, False)
 
@@ -210,7 +215,7 @@ class Unit:
         history, usual = self._history, self._usual[(LONG, SHORT).index(panes)]
         others = history.apart(panes) > usual
         others[row] = False
-        return bool((others & (gaps(now, history.past) <= usual)).any())
+        return bool((others & (gaps(now, history.past) <= MIXED * usual)).any())
 
     def _strange(self, row: int, undone: Float64, now: Float64, far: float) -> bool:
         """Whether the values as they come are strange, and undone they are not."""
