@@ -97,7 +97,8 @@ class SkillWatch:
         loss, base, _, residual = self._last.mean(axis=0)
         if check == "calibration":
             clear, floor = abs(residual) < CALIBRATION_FLOOR, CALIBRATION_FLOOR
-            words = f"what was promised came true {rise.mean:+.1%} more often"
+            side = "more" if rise.mean > 0 else "less"
+            words = f"it came true {abs(rise.mean):.1%} {side} often than promised"
         else:
             clear, floor = loss <= base, WORSE_FLOOR
             words = f"the loss is {rise.mean:.1%} above the baseline's"
