@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
+from monitor.findings import KINDS
 from producers.errors import FaultError
 from producers.faults import FAULTS, fault_named
 from producers.faults.effect import EFFECTS, RATES, distance, effect_of
@@ -75,6 +76,12 @@ def broken(name: str, events: list[Sent], seed: int = 1, onset: int = ONSET) -> 
 
 def after(injection: Injection, events: list[Sent]) -> list[Sent]:
     return list(injection.stream(events))[ONSET:]
+
+
+def test_every_expected_alert_is_a_kind_that_the_monitor_has() -> None:
+    kinds = {kind.alertname for kind in KINDS.values()}
+    for fault in FAULTS.values():
+        assert {*fault.expected, *fault.accepted} <= kinds, fault.name
 
 
 def test_there_are_many_with_words_and_a_kind() -> None:
