@@ -62,6 +62,8 @@ class Cohorts:
         self._truths_sealed = Seals()
         self._elsewhere: set[int] = set()
         """Open cohorts that memory has let go."""
+        self._strays: tuple[dict[str, None], dict[str, None]] = ({}, {})
+        """Event ids and request ids of labels that are still to be looked up."""
         self.late_answers = 0
         """Predictions that came after their cohort was sealed."""
         self.unknown_labels = 0
@@ -107,14 +109,16 @@ class Cohorts:
             self._join.add_truths(truths, passed.before_at(truths.offsets))
         self._truths_sealed.add(passed.offsets, self.calendar.truths_sealed(passed.after_us))
         strays = self._join.expire(self._clock.now_us)
-        n = len(strays.event_ids) + len(strays.request_ids)
-        if n:
-            known = self._lookup.known(strays.event_ids, strays.request_ids)
-            self.labels_of_older += known
-            self.unknown_labels += n - known
+        self._strays[0].update(dict.fromkeys(strays.event_ids))
+        self._strays[1].update(dict.fromkeys(strays.request_ids))
 
     def due(self) -> Iterator[ClosedCohort]:
-        """Close what is due, oldest first."""
+        """Close what is due, oldest first.
+
+        Raises StorageError where the look-up fails: call again, nothing is lost and nothing that
+        was given comes twice.
+        """
+        self._count_strays()
         through = min(self._answers_sealed.through, self._truths_sealed.through)
         for number in sorted({*self._join.cohorts(), *self._elsewhere}):
             if number > through:
@@ -129,7 +133,6 @@ class Cohorts:
     def _taken(self, number: int) -> CohortRows | None:
         if number not in self._elsewhere:
             return self._join.take(number)
-        self._elsewhere.discard(number)
         start_us = self.calendar.start_us(number)
         answers_below = self._answers_sealed.below(number)
         truths_below = self._truths_sealed.below(number)
@@ -138,7 +141,17 @@ class Cohorts:
         found = self._lookup.cohort(
             start_us, start_us + self.calendar.width_us, answers_below, truths_below
         )
+        self._elsewhere.discard(number)
         return joined_cohort(*found) if found is not None else None
+
+    def _count_strays(self) -> None:
+        events, requests = self._strays
+        n = len(events) + len(requests)
+        if n:
+            known = self._lookup.known(tuple(events), tuple(requests))
+            self.labels_of_older += known
+            self.unknown_labels += n - known
+            self._strays = ({}, {})
 
     def _let_go(self) -> None:
         """Keep memory within its bound."""
@@ -160,6 +173,7 @@ class Cohorts:
             "answers_sealed": self._answers_sealed.state(),
             "truths_sealed": self._truths_sealed.state(),
             "elsewhere": sorted(self._elsewhere),
+            "strays": [list(ids) for ids in self._strays],
             "late_answers": self.late_answers,
             "unknown_labels": self.unknown_labels,
             "labels_of_older": self.labels_of_older,
@@ -178,6 +192,8 @@ class Cohorts:
         self._answers_sealed.restore(state["answers_sealed"])
         self._truths_sealed.restore(state["truths_sealed"])
         self._elsewhere = {int(number) for number in state["elsewhere"]}
+        events, requests = (dict.fromkeys(map(str, ids)) for ids in state["strays"])
+        self._strays = (events, requests)
         self.late_answers = int(state["late_answers"])
         self.unknown_labels = int(state["unknown_labels"])
         self.labels_of_older = int(state["labels_of_older"])

@@ -1,17 +1,18 @@
 """The join and the closing of cohorts: a function of the two partitions, whatever the batches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.errors import StateError
+from monitor.errors import StateError, StorageError
 from monitor.packing import pack, unpack
 from monitor.performance.calendar import Calendar, Clock, Passed
 from monitor.performance.cohorts import Cohorts
 from monitor.performance.lookup import MemoryLookUp
+from monitor.performance.rows import Answers, Truths
 from tests.performance.events import (
     CALENDAR,
     HOUR_US,
@@ -185,3 +186,50 @@ def test_memory_stays_within_its_bound() -> None:
         cohorts.on_answers(answers)
     held = sum(len(saved["columns"]["offset"]) for _, saved in cohorts.state()["join"]["cohorts"])
     assert held <= 100
+
+
+class AwayOnce(MemoryLookUp):
+    """A store that cannot be reached at the first question of each kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def _fail_once(self, what: str) -> None:
+        if what not in self.asked:
+            self.asked.add(what)
+            raise StorageError("away", retryable=True)
+
+    def cohort(
+        self, started_us: int, ended_us: int, answers_below: int, truths_below: int
+    ) -> tuple[Answers, Truths] | None:
+        self._fail_once("cohort")
+        return super().cohort(started_us, ended_us, answers_below, truths_below)
+
+    def known(self, event_ids: Sequence[str], request_ids: Sequence[str]) -> int:
+        self._fail_once("known")
+        return super().known(event_ids, request_ids)
+
+
+def test_a_store_that_is_away_loses_no_cohort_and_counts_no_label_twice() -> None:
+    lookup, clock = AwayOnce(), Clock()
+    cohorts = Cohorts(CALENDAR, lookup, memory_rows=100)
+    answers = answers_of(stream(600))
+    truths = truths_of(
+        [
+            Label(HOUR_US // 2, 1.0, "nobody"),
+            *(Label(one.occurred_us + HOUR_US, 1.0, one.event) for one in stream(600)),
+        ]
+    )
+    lookup.show(answers, truths)
+    cohorts.on_answers(answers)
+    cohorts.on_truths(truths, Passed.of(clock, truths.offsets, truths.observed_us))
+    closed: list[int] = []
+    for _ in range(2):
+        with pytest.raises(StorageError):
+            closed += [one.number for one in cohorts.due()]
+    for one in cohorts.due():
+        closed.append(one.number)
+        assert one.rows.labelled.all()
+    assert closed == list(range(8))
+    assert cohorts.unknown_labels == 1
