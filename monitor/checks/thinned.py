@@ -132,7 +132,7 @@ class Thinned:
                 n_ref=int(usual[3]) * n,
                 n_cur=n,
                 n_effective=float(n),
-                smallest_visible=needed,
+                smallest_visible=needed + (1.0 - needed) * max(float(usual[1]), n**-0.5),
                 immediate=found and count > 1,
                 cleared=all(look[0] < CLEAR * look[1] for look in looks),
                 reason=(

@@ -19,6 +19,7 @@ from monitor.profiling.dataset import LABEL, TIME, Dataset
 from monitor.profiling.hidden import SuspectedNull, suspected_nulls
 from monitor.profiling.leakage import predictive_power
 from monitor.profiling.readers import IDENTIFIERS
+from monitor.profiling.target_encoding import in_sample_encoding
 from monitor.profiling.timeline import TimeAudit, audit_times
 from schemas.model import FeatureSpec, ModelCard
 
@@ -32,6 +33,8 @@ LEAK_MIN_POWER: Final = 0.75
 IDENTIFIER_ROWS: Final = 100
 """Text that differs in every one of more rows than this is an identifier."""
 SHOWN_VALUE_CHARS: Final = 40
+_NO_GROUPS: Final = frozenset({*IDENTIFIERS, LABEL})
+"""Texts that are no categories of a feature."""
 NOT_KEPT: Final = "(not kept)"
 
 _UNTOLD_FAULTS: Final = ("null", "hidden_null")
@@ -136,6 +139,7 @@ def audit_dataset(
             *_remarks_on_rows(dataset, card, timeline, duplicate_rows, duplicate_ids),
             *(remark for column in columns for remark in _remarks_on_column(column, card)),
             *_remarks_on_leaks(columns),
+            *_remarks_on_encodings(dataset, card),
         ),
     )
 
@@ -298,6 +302,30 @@ def _remarks_on_leaks(columns: tuple[ColumnAudit, ...]) -> list[Remark]:
                 f"alone predicts the label with AUC {power:.3f}{against}: does it leak the label?"
             )
             remarks.append(Remark("warning", column.name, text))
+    return remarks
+
+
+def _remarks_on_encodings(dataset: Dataset, card: ModelCard) -> list[Remark]:
+    """Numbers that are a category's label mean over these very rows."""
+    label = dataset.columns.get(LABEL)
+    if label is None:
+        return []
+    numbers = [
+        dataset.columns[name] for name, spec in card.features.items() if spec.type == "number"
+    ]
+    categories = [c for n, c in dataset.columns.items() if c.kind == "text" and n not in _NO_GROUPS]
+    remarks = []
+    for number in numbers:
+        for category in categories:
+            found = in_sample_encoding(number, category, label)
+            if found is not None:
+                text = (
+                    f"is the mean label of {found.category} in these very rows (correlation "
+                    f"{found.correlation:.2f}, where an encoding of other rows reaches "
+                    f"{found.attainable:.2f}): it leaks the label; encode by folds "
+                    "(producers.encoding.TargetEncoder)"
+                )
+                remarks.append(Remark("warning", number.name, text))
     return remarks
 
 
