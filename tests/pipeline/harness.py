@@ -48,7 +48,7 @@ class LogRecord:
     value: bytes | None
     topic: str = PREDICTIONS
     partition: int = 0
-    timestamp: int = 1_767_312_000_000
+    timestamp: int = 1_767_225_600_000
     headers: Sequence[tuple[str, bytes]] = ()
 
 
@@ -102,7 +102,7 @@ def events(
             offset=first + i,
             key=model.encode(),
             partition=partition,
-            timestamp=1_767_225_600_500 + 1_000 * i,
+            timestamp=1_767_225_600_500 + 1_000 * (first + i),
             value=orjson.dumps(
                 {
                     "schema_version": "1.0",

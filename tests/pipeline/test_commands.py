@@ -17,13 +17,18 @@ def plant() -> Plant:
     """One with an open alert."""
     plant = Plant(whole_card()).run(DRIFT)
     plant.commit()
-    assert plant.open_alerts() == {"FeatureDrift"}
+    assert "FeatureDrift" in plant.open_alerts()
     return plant
 
 
-def mark_of(plant: Plant) -> str:
-    [mark] = plant.alerts()
-    return mark.decode()
+def mark_of(plant: Plant, alertname: str = "FeatureDrift") -> str:
+    bodies = [orjson.loads(value or b"") for value in plant.publisher.values(TOPICS.alerts)]
+    [mark] = {
+        body["subject"]
+        for body in bodies
+        if body["data"]["alerts"][0]["labels"]["alertname"] == alertname
+    }
+    return str(mark)
 
 
 def obey(plant: Plant, *commands: LogRecord) -> None:
@@ -75,7 +80,7 @@ def test_a_closed_alert_must_be_seen_anew(plant: Plant) -> None:
     obey(plant, command("close", mark_of(plant)))
     assert plant.moves()[-1] == ("FeatureDrift", "resolved")
     assert last_event(plant)["reason"] == "closed by ann: we know"
-    assert plant.open_alerts() == set()
+    assert "FeatureDrift" not in plant.open_alerts()
     plant.run(events(300, first=1_000, drift=[(0, 300)]))
     rows = [row for row in plant.store.rows("alerts") if row["last_offset"] >= 1_000]
     again = [(r["previous"], r["state"]) for r in rows if r["alertname"] == "FeatureDrift"]
@@ -88,7 +93,7 @@ def test_what_is_accepted_does_not_come_back_before_its_date(plant: Plant) -> No
         "accepted as normal until 2026-01-01 00:20 UTC by ann: we know"
     )
     plant.run(events(150, first=1_000, drift=[(0, 150)]))
-    assert plant.open_alerts() == set()
+    assert "FeatureDrift" not in plant.open_alerts()
     other = plant.reborn()
     other.run(events(150, first=1_000, drift=[(0, 150)]))
     assert "FeatureDrift" not in other.open_alerts()
@@ -186,13 +191,13 @@ def test_a_command_waits_until_its_partition_is_up_to_date(plant: Plant) -> None
     other.take(DRIFT[500:])
     other.commit()
     assert other.publisher.offsets[TOPICS.commands, 0] == 1
-    assert other.open_alerts() == set()
+    assert "FeatureDrift" not in other.open_alerts()
 
 
 def test_an_alert_that_no_window_clears_can_be_closed() -> None:
     plant = Plant().run(events(100))
     assert plant.open_alerts() == {"UnregisteredModel"}
-    obey(plant, command("close", mark_of(plant), model=MODEL))
+    obey(plant, command("close", mark_of(plant, "UnregisteredModel"), model=MODEL))
     assert plant.open_alerts() == set()
     plant.run(events(100, first=100))
     assert plant.open_alerts() == set()
