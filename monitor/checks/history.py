@@ -146,7 +146,10 @@ class History:
         return self._held.keys()
 
     def hold(self, names: Iterable[str]) -> None:
-        """From the next pane on, keep the past of these columns as it is; let go of the others."""
+        """From the next pane on, keep the past of these columns as it is; let go of the others.
+
+        What came while a column was in trouble is no past to it: it begins with a new one.
+        """
         held = {}
         for name in sorted(set(names)):
             if name in self._held:
@@ -155,6 +158,12 @@ class History:
                 held[name] = self.past[self.numbers.index(name)].copy()
             elif any(name == column.name for column in self.categories):
                 held[name] = self.past_shares[self._span(name)].copy()
+        for name in self._held.keys() - held.keys():
+            if name in self.numbers:
+                self.knots[:-SHORT, self.numbers.index(name)] = np.nan
+            else:
+                self.counts[:-SHORT, self._span(name)] = 0
+                self.shares[:-SHORT, self._span(name)] = 0.0
         self._held = held
 
     def state(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ NULL_WORDS: Final = frozenset(
 
 HORIZONS: Final = (2, 4, 7)
 """Panes in a row in which the value has to be frequent: 7 whole ones end within 2,000 events."""
-FLOORS: Final = (0.3, 0.25, 0.12)
+FLOORS: Final = (0.3, 0.25, 0.15)
 MARGIN: Final = 2.0
 """A share has to exceed the floor of its horizon plus `MARGIN` times the reference's."""
 COMMON: Final = 0.05
@@ -47,10 +47,10 @@ class Placeholder:
 
     A natural value comes and goes with the hours; a placeholder is in every pane. So the smallest
     of its shares in some panes in a row counts, against twice what the reference's own panes
-    reached, plus 0.3, 0.25 or 0.12 for the three horizons.
+    reached, plus 0.3, 0.25 or 0.15 for the three horizons.
     Shares of numbers are read from 33 knots a pane: they are known to 0.03.
 
-    **Blind to** a placeholder in less than about a seventh of the values; one that is the value
+    **Blind to** a placeholder in less than about a fifth of the values; one that is the value
     that the feature has most of the time anyway (no rain); one that spreads over several values;
     a text that the reference never had and that is no word for "nothing" (`unseen_categories`).
     **Cost** 2 us a column and pane; the history is shared.

@@ -37,8 +37,8 @@ MIXED: Final = 3.0
 """So far from its past may a pane lie in which an exchange has begun."""
 ATOM: Final = 0.3
 """A value that has come to stand for this share more is a placeholder, no unit."""
-TOLD: Final = 0.35
-"""The same where it is enough, if the conversion leaves no more than this part of the gap."""
+TOLD: Final = 0.5
+"""The same where it is enough for a claim."""
 CLOSE: Final = 0.6
 """Undone, it lies nearer to its past than this share of the reference's farthest."""
 ALIKE: Final = 0.7
@@ -200,10 +200,11 @@ class Unit:
         if telling.max() >= TELLING:
             best = int(np.argmax(telling >= ALIKE * telling.max()))
         elif here > FAR * usual and fits.any():
-            best = int(np.argmax(loose))  # the more specific stand first
+            # Degrees first: both maps of them swing with the weather, and factors are many.
+            best = 0 if loose[0] else int(np.argmin(np.where(fits, apart, np.inf)))
         else:
             return None
-        told = telling[best] >= TOLD and abs(FACTORS[best]) * apart[best] <= TOLD * here
+        told = telling[best] >= TOLD and abs(FACTORS[best]) * apart[best] <= FIT * here
         if not told and not self._strange(row, undone[best], now, here / usual):
             return None
         if self._exchanged(row, now, panes):

@@ -75,7 +75,7 @@ def test_ten_months_of_flights_raise_nothing(
         ("placeholder", "humid", "-1 stands for"),
         ("unit", "temp", "Celsius"),
         ("unit", "distance", "kilometres"),
-        ("swap", "distance", "sched_min"),
+        ("swap", "distance", "exchanged"),
         ("time_zone", "sched_min", "+3 h"),
     ],
 )
@@ -105,6 +105,7 @@ def test_a_fault_in_march_or_july_is_named_within_2000_events(
     found = fired(CheckSuite(CARD, profile, PER_EVENT), panes(profile, changed))
     assert found, "nothing fired"
     index, first = found[0]
-    assert (first.check, first.feature) == (check, feature)
+    assert first.check == check
+    assert first.feature in ({feature, "sched_min"} if check == "swap" else {feature})
     assert words in first.reason
     assert 5_875 <= (index + 1) * 250 <= 7_875 + 250
