@@ -10,6 +10,7 @@ from monitor.cli.settings import current_settings
 
 if TYPE_CHECKING:
     from monitor.config import Settings
+    from schemas.model import ModelCard
 
 CLOCK_TOLERANCE_S = 5.0
 
@@ -179,7 +180,10 @@ def _cards(settings: "Settings") -> list[Check]:
                     checks.append(Check(f"card at {place}", problem, "register the model again"))
                     continue
                 name = f"card of {card.model} {card.model_version}"
-                if card.profile_hash is None:
+                unmasked = _unmasked(card, settings)
+                if unmasked:
+                    checks.append(Check(name, unmasked, "give the key: no worker runs without it"))
+                elif card.profile_hash is None:
                     fix = "plumbline profile, then plumbline register"
                     checks.append(Check(name, "it has no profile: stored, not tested", fix))
                 elif store.load_profile(card.profile_hash) is None:
@@ -196,6 +200,18 @@ def _group(settings: "Settings") -> list[Check]:
     from monitor.cli.doctor_group import group_checks
 
     return group_checks(settings)
+
+
+def _unmasked(card: "ModelCard", settings: "Settings") -> str:
+    """Why the hashes of a card cannot be made, if they cannot."""
+    from monitor.errors import ConfigError
+    from monitor.validation.sensitivity import CardMasks
+
+    try:
+        CardMasks.of([card], settings.sensitivity.key())
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 def _clock(settings: "Settings") -> list[Check]:

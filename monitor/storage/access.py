@@ -29,7 +29,8 @@ WRITTEN_TABLES: Final = (
 )
 """What a worker writes; it reads them too."""
 
-_ACCESS_DENIED: Final = 497
+_DENIED: Final = (164, 497)
+"""READONLY, ACCESS_DENIED."""
 _NAMES: Final = RoadSettings(
     address="clickhouse.host",
     protocol="clickhouse.secure",
@@ -58,10 +59,11 @@ def missing_grants(connection: Connection) -> list[tuple[str, str]]:
         try:
             connection.command(_NO_ROWS, {"table": table})
         except StorageError as error:
-            if error.code != _ACCESS_DENIED:
+            if error.code not in _DENIED:
                 raise
             needed = _NEEDED.search(str(error))
-            fix = f"as administrator: GRANT SELECT, INSERT ON {connection.database}.* TO {connection.username}"
+            whole = f"{connection.database}.* TO {connection.username}"
+            fix = f"as administrator: GRANT SELECT, INSERT ON {whole}"
             problem = f"lacks {needed.group(1)}" if needed else "may not"
             missing.append((f"account {connection.username} {problem} (table {table})", fix))
     return missing

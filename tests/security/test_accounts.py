@@ -137,6 +137,10 @@ def test_each_account_does_its_work_with_the_documented_rights_alone(
             publish_card(registrar, card)
             looked = CliRunner().invoke(main, ["--config", str(file), "doctor"])
             assert "FAIL" not in looked.output.replace("FAIL  card of orders 1", ""), looked.output
+            keyless = tmp_path / "keyless.yaml"
+            keyless.write_text(file.read_text().replace("planted-hash-key-4711", "null"))
+            unkeyed = CliRunner().invoke(main, ["--config", str(keyless), "doctor"])
+            assert "hashes items, but there is no key" in unkeyed.output, unkeyed.output
             outputs = looked.output + _run_worker(file, secured, store, tmp_path)
             rows = store.connection.query(
                 "SELECT strings['items'] AS items FROM predictions WHERE model = 'orders'"

@@ -20,7 +20,8 @@ from monitor.config import ClickHouseSettings, KafkaSettings, Settings
 from monitor.intake.access import Access, check_access, check_rights, worker_rights
 from monitor.intake.topics import check_topics, ensure_topics
 from monitor.publishing.kafka import KafkaPublisher
-from monitor.storage.access import check_road
+from monitor.storage.access import WRITTEN_TABLES, check_road, missing_grants
+from monitor.storage.clickhouse import ClickHouseStore
 from monitor.storage.connection import Connection
 from monitor.tls import RoadError
 from producers.logger import PredictionLogger
@@ -241,6 +242,24 @@ def test_a_certificate_that_ends_soon_or_has_ended(stack: StackInfo, tmp_path: P
     ):
         check_road(settings, CLOCK)
     assert ended.value.fix == "renew the server's certificate"
+
+
+def test_doctor_names_the_grants_that_are_missing(stack: StackInfo) -> None:
+    accounts = {
+        "secure": False,
+        "database": "plumbline",
+        "reader_username": stack.reader_user,
+        "reader_password": SecretStr(stack.reader_password),
+    }
+    settings = _house(stack, stack.clickhouse_port, **accounts)
+    with ClickHouseStore(settings) as store:
+        store.migrate()
+        assert missing_grants(store.connection) == []
+    with closing(Connection(settings, reader=True)) as connection:
+        missing = missing_grants(connection)
+    assert len(missing) == len(WRITTEN_TABLES)
+    assert missing[0][0].startswith("account reader ")
+    assert missing[0][1] == "as administrator: GRANT SELECT, INSERT ON plumbline.* TO reader"
 
 
 def test_doctor_reports_all_of_it(secured: Broker, stack: StackInfo, tmp_path: Path) -> None:
