@@ -180,8 +180,9 @@ def test_state_of_another_calendar_is_refused() -> None:
 def test_memory_stays_within_its_bound() -> None:
     lookup = MemoryLookUp()
     cohorts = Cohorts(CALENDAR, lookup, memory_rows=100)
-    for start in range(0, 6_000, 50):
-        answers = answers_of(stream(6_000)[start : start + 50], start)
+    events = stream(3_000)
+    for start in range(0, 3_000, 50):
+        answers = answers_of(events[start : start + 50], start)
         lookup.show(answers, None)
         cohorts.on_answers(answers)
     held = sum(len(saved["columns"]["offset"]) for _, saved in cohorts.state()["join"]["cohorts"])
