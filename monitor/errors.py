@@ -7,7 +7,8 @@
     ├── StateError                  saved state cannot be used
     ├── StorageError                ClickHouse refused or could not be reached
     ├── BrokerError                 Kafka refused or could not be reached
-    └── FencedError                 another worker owns these partitions now
+    ├── FencedError                 another worker owns these partitions now
+    └── RoutingError                Alertmanager refused or could not be reached
 
 Each says in `retryable` whether the same call may succeed later without anybody changing anything.
 """
@@ -58,3 +59,11 @@ class FencedError(PlumblineError):
     """Another worker owns these partitions now: drop what was not committed and join again."""
 
     retryable = True
+
+
+class RoutingError(PlumblineError):
+    """Alertmanager refused (`retryable` False) or could not be reached (True)."""
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable

@@ -6,7 +6,6 @@ them are stored and published, and who tells people tells the head.
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -198,8 +197,3 @@ class Incidents:
 
 def _place(incident: Incident) -> Place:
     return Place(incident.id, incident.opened_us, incident.head, len(incident.members))
-
-
-def told(place: Place | None, fingerprint: str) -> Mapping[str, str]:
-    """Annotations of a move by where its alert stands."""
-    return {} if place is None else place.annotations(fingerprint)

@@ -14,6 +14,7 @@ from monitor.alerts import AlertMove, AlertState
 from monitor.clock import to_datetime, to_us
 from monitor.errors import ContractError
 from monitor.findings import Finding, Measurement, Span, Verdict, kind_of
+from monitor.judging.incidents import Incidents
 from monitor.judging.life import AlertLife, Mark, Step
 from monitor.judging.words import sentence, spoken
 from schemas import ModelCard, alert_event_id, fingerprint
@@ -57,6 +58,7 @@ class Judge:
 
     def __init__(self) -> None:
         self._lives: dict[AlertKey, AlertLife] = {}
+        self._incidents = Incidents()
 
     def judge(self, findings: Iterable[Finding], policy: Policy) -> list[AlertMove]:
         """The moves that `findings` of one model version cause, in order."""
@@ -167,28 +169,33 @@ class Judge:
     def forget(self) -> None:
         """Drop every alert, for a new beginning."""
         self._lives.clear()
+        self._incidents.forget()
 
-    def state(self, model: str) -> list[Any]:
-        """The open alerts of one model as plain values, for the state topic."""
-        return [
+    def state(self, model: str) -> dict[str, Any]:
+        """The open alerts and incidents of one model as plain values, for the state topic."""
+        lives = [
             [list(key), life.confirmations, life.resolving_scale, life.to_state()]
             for key, life in self._lives.items()
             if key[1] == model
         ]
+        return {"lives": lives, "incidents": self._incidents.state(model)}
 
-    def restore(self, saved: list[Any]) -> None:
+    def restore(self, saved: Mapping[str, Any]) -> None:
         """Take up the open alerts of one model where `state` left off."""
         lives = {}
-        for (name, model, version, feature, segment), confirmations, scale, fields in saved:
+        for (name, model, version, feature, segment), confirmations, scale, fields in saved[
+            "lives"
+        ]:
             key = (str(name), str(model), str(version), str(feature), str(segment))
             lives[key] = AlertLife.from_state(fields, int(confirmations), int(scale))
+        self._incidents.restore(saved["incidents"])
         self._lives |= lives
 
     def _dress(self, step: Step, finding: Finding, life: AlertLife, policy: Policy) -> AlertMove:
         labels = _labels(finding)
         mark = fingerprint(labels)
         end = finding.span.last_offset + 1
-        return AlertMove(
+        move = AlertMove(
             event_id=alert_event_id(mark, life.starts_us, step.state.value, end),
             fingerprint=mark,
             labels=labels,
@@ -204,6 +211,10 @@ class Judge:
             moved_us=finding.span.ended_us,
             finding=finding,
         )
+        place = self._incidents.place(move)
+        if place is None:
+            return move
+        return replace(move, annotations={**move.annotations, **place.annotations(mark)})
 
 
 def _key(finding: Finding) -> AlertKey:
@@ -229,7 +240,11 @@ def _said_by_people(life: AlertLife) -> dict[str, str]:
     """Annotations by which whoever forwards alerts can leave one out, or say who is at it."""
     said: dict[str, str] = {}
     for name, mark in life.marks().items():
-        said |= {f"{name}_by": mark.who, f"{name}_why": mark.why}
+        said |= {
+            f"{name}_by": mark.who,
+            f"{name}_why": mark.why,
+            f"{name}_id": mark.command_id,
+        }
         if mark.until_us is not None:
             said[f"{name}_until"] = to_datetime(mark.until_us).isoformat()
     return said

@@ -161,7 +161,7 @@ class AlertMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_kept_of_what_is_over(self) -> None:
-        assert len(self.judge.state("m")) <= len(VERSIONS) * len(FEATURES)
+        assert len(self.judge.state("m")["lives"]) <= len(VERSIONS) * len(FEATURES)
 
     def _follow(self, moves: list[AlertMove]) -> None:
         """Every move goes on from where the alert stood, with a reason and an id of its own."""

@@ -1,0 +1,1 @@
+"""Routing: alerts to people, by the real Alertmanager."""
