@@ -1,6 +1,7 @@
 """A version that is replaced, one that comes back, one whose tests fail."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,10 +135,7 @@ FAULTY_LOG = [
     )
     for record in pair
 ]
-FAULTY_LOG = [
-    LogRecord(offset=place, key=record.key, value=record.value)
-    for place, record in enumerate(FAULTY_LOG)
-]
+FAULTY_LOG = [replace(record, offset=place) for place, record in enumerate(FAULTY_LOG)]
 
 
 @pytest.mark.usefixtures("faulty")
@@ -148,7 +146,7 @@ def test_a_fault_in_one_version_stays_there(caplog: pytest.LogCaptureFixture) ->
         assert plant.counts()["predictions"] == 1_800
         assert plant.roster.active().keys() == {("returns", "1")}
         assert plant.roster.active()["returns", "1"].stream.events == 900
-        assert plant.moves()[-1] == ("MonitorError", "firing")
+        assert ("MonitorError", "firing") in plant.moves()
         assert changes(plant)[-1][:2] == ("1", "quarantined")
         plants.append(plant)
     assert "ZeroDivisionError: a fault in a test" in caplog.text
