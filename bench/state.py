@@ -33,9 +33,11 @@ from monitor.clock import SystemClock
 from monitor.config import Settings
 from monitor.intake.follower import TopicFollower
 from monitor.intake.topics import ensure_topics
+from monitor.packing import pack, unpack
 from monitor.profiling.build import build_profile
 from monitor.profiling.dataset import frame_dataset
 from monitor.publishing.card import card_key
+from monitor.restoring import seal
 from monitor.storage.clickhouse import ClickHouseStore
 from monitor.worker import Worker
 from schemas import FeatureSpec, ModelCard
@@ -261,11 +263,12 @@ def copy_state(settings: Settings, originals: int, models: int) -> tuple[int, in
         ]
         for model in range(original + originals, models, originals):
             other, elsewhere = name_of(model).encode(), hash_of(model).encode()
-            copies = [
-                (key.replace(name, other), value.replace(name, other), partition)
-                for key, value, partition in own
-            ]
-            copies = [(key, value.replace(address, elsewhere), p) for key, value, p in copies]
+            copies = []
+            for key, value, partition in own:
+                parts, piece, _ = unpack(value)
+                key, piece = key.replace(name, other), piece.replace(name, other)
+                piece = piece.replace(address, elsewhere)
+                copies.append((key, pack([parts, piece, seal(key, piece)]), partition))
             send(settings, topic, list(copies))
             count, size = count + len(copies), size + sum(len(value) for _, value, _ in copies)
     return count, size
@@ -339,7 +342,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--models", type=int, default=1_000)
-    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--events", type=int, default=400_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--report", type=Path, help="Markdown file to write")
     options = parser.parse_args()
