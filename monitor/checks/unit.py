@@ -20,7 +20,7 @@ from monitor.findings import Measurement, Verdict
 from monitor.sketches.profile import Profile
 from schemas.model import OUTPUT_NAMES, ModelCard
 
-TRIGGER: Final = 0.8
+TRIGGER: Final = 1.0
 """A column whose panes lie this far from their past, as a share of the reference's farthest, is
 asked about."""
 FAR: Final = 2.5
@@ -35,6 +35,8 @@ TELLING: Final = 0.12
 """The same, above chance, which tells two conversions apart that fit alike."""
 MIXED: Final = 3.0
 """So far from its past may a pane lie in which an exchange has begun."""
+BEGUN: Final = 0.3
+"""A window lies so far from its newest pane, as a part of its move, where a change began in it."""
 ATOM: Final = 0.3
 """A value that has come to stand for this share more is a placeholder, no unit."""
 TOLD: Final = 0.5
@@ -45,6 +47,10 @@ ALIKE: Final = 0.7
 """Conversions that are told by so much of what the best is are alike: the first one counts."""
 OUTSIDE: Final = 0.25
 """Share of the values outside of the card's range, or far beyond all that was there before."""
+
+
+_TURNING: Final = np.flatnonzero(FACTORS < 0)
+"""Conversions that turn the order of the values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +184,15 @@ class Unit:
         before = self._history.past[row]
         if np.isnan(now).any() or np.isnan(before).any():
             return None
-        undone = np.sort((now[None, :] - OFFSETS[:, None]) / FACTORS[:, None], axis=1)
+        undone = (now[None, :] - OFFSETS[:, None]) / FACTORS[:, None]
+        undone[_TURNING] = undone[_TURNING, ::-1]
         apart, here = gaps(undone, before), float(gaps(now, before))
         near = apart <= max(usual, 1e-12)
         # In the units of before, so that a map to small numbers is not near for being small.
         fits = near & (np.abs(FACTORS) * apart <= FIT * here)
-        if _largest_share(now) > _largest_share(before) + ATOM:
+        if not near.any() or _largest_share(now) > _largest_share(before) + ATOM:
             return None
-        found = self._landed(undone, now, self._history.known(row)) if near.any() else 0.0 * apart
+        found = self._landed(undone, now, self._history.known(row))
         if claimed is not None:
             left = abs(FACTORS[claimed]) * apart[claimed]
             still = left <= FIT * here or found[claimed] >= LANDED
@@ -207,7 +214,8 @@ class Unit:
         told = telling[best] >= TOLD and abs(FACTORS[best]) * apart[best] <= FIT * here
         if not told and not self._strange(row, undone[best], now, here / usual):
             return None
-        if self._exchanged(row, now, panes):
+        newest = self._history.knots[-1, row]
+        if gaps(now, newest) > BEGUN * here or self._exchanged(row, now, panes):
             return None
         return _Found(best, before, now, panes, False)
 
@@ -281,7 +289,8 @@ def farthest_gaps(profile: Profile, panes: Sequence[PaneView]) -> Learned:
 
 
 def _largest_share(knots: Float64) -> float:
-    return float(np.unique(knots, return_counts=True)[1].max()) / knots.size
+    ends = np.flatnonzero(np.append(knots[1:] != knots[:-1], True))
+    return float(np.diff(ends, prepend=-1).max()) / knots.size
 
 
 def _rounding(values: Float64) -> float:
