@@ -131,7 +131,8 @@ def restore(partition: int, saved: Saved, at: int, roster: Roster, judge: Judge)
             if head["offset"] > at:  # of a time before the group's offsets were set back
                 continue
             state = _model(model, head, entries, roster, restored)
-            judge.restore(head["alerts"])
+            alerts = head["alerts"]
+            judge.restore(alerts if head["format"] > 1 else {"lives": alerts, "incidents": []})
         except MALFORMED as error:
             log.error("state of %s is unusable, it starts anew: %r", model, error)
             roster.drop_model(model)

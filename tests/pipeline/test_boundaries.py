@@ -235,9 +235,10 @@ def _as_format_1(plant: Plant) -> Sequence[Outgoing]:
     entries = joined(saved)
     head = dict(entries["head", MODEL])
     del head["standings"], head["commands"]
-    for alert in head["alerts"]:
+    alerts = head["alerts"]["lives"]
+    for alert in alerts:
         del alert[3]["last"]
-    head |= {"format": 1, "untested": []}
+    head |= {"format": 1, "untested": [], "alerts": alerts}
     at = pack({"format": 1, "offset": head["offset"]})
     return [
         Outgoing(TOPICS.state, pack(["head", MODEL, 0]), pack([1, pack(head)]), partition=0),
