@@ -49,6 +49,8 @@ OUTSIDE: Final = 0.25
 """Share of the values outside of the card's range, or far beyond all that was there before."""
 
 
+_NEARBY: Final = (0.9871, 1.0059, 1.0137)
+"""Factors of no unit: what lands on known values after them lands by chance."""
 _TURNING: Final = np.flatnonzero(FACTORS < 0)
 """Conversions that turn the order of the values."""
 
@@ -190,13 +192,12 @@ class Unit:
         near = apart <= max(usual, 1e-12)
         # In the units of before, so that a map to small numbers is not near for being small.
         fits = near & (np.abs(FACTORS) * apart <= FIT * here)
+        if claimed is not None:
+            still = abs(FACTORS[claimed]) * apart[claimed] <= FIT * here
+            return _Found(claimed, before, now, panes, False) if still else None
         if not near.any() or _largest_share(now) > _largest_share(before) + ATOM:
             return None
         found = self._landed(undone, now, self._history.known(row))
-        if claimed is not None:
-            left = abs(FACTORS[claimed]) * apart[claimed]
-            still = left <= FIT * here or found[claimed] >= LANDED
-            return _Found(claimed, before, now, panes, False) if still else None
         best = int(np.argmax(np.where(near, found, 0.0)))
         if found[best] >= LANDED and near[best]:
             return _Found(best, before, now, panes, True)
@@ -206,6 +207,8 @@ class Unit:
         telling = np.where(fits, found, 0.0)
         if telling.max() >= TELLING:
             best = int(np.argmax(telling >= ALIKE * telling.max()))
+            if telling[best] < TOLD and here > FAR * usual and loose[0]:
+                best = 0
         elif here > FAR * usual and fits.any():
             # Degrees first: both maps of them swing with the weather, and factors are many.
             best = 0 if loose[0] else int(np.argmin(np.where(fits, apart, np.inf)))
@@ -249,7 +252,7 @@ class Unit:
         if landed(now, known, width) > 1.0 - NEW:
             return np.zeros(len(undone))
         widths = width + _rounding(now) / np.abs(FACTORS)
-        chance = landed(undone * 1.0137, known, widths)
+        chance = np.mean([landed(undone * k, known, widths) for k in _NEARBY], axis=0)
         found = np.where(chance <= 0.3, landed(undone, known, widths) - chance, 0.0)
         for k in np.flatnonzero(found >= TELLING).tolist():
             if np.unique(undone[k]).size < 3:
