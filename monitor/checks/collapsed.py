@@ -49,8 +49,9 @@ class Collapsed:
     Where there is a score, it alone is asked: a model that has become sure of itself answers one
     thing for days.
 
-    **Blind to** a collapse to few values that lie as far apart as usual; a class that was rare
-    already; one that collapses in a share of the events.
+    **Blind to** a collapse to few values that lie as far apart as usual; one answer beside a score
+    that still varies (`incoherent`, where the answer followed from the score); a class that was
+    rare already; a collapse in a share of the events.
     **Cost** 20 us a pane; 16 bytes a column.
 
     >>> from monitor.checks.example import example_panes, example_suite

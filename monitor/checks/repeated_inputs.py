@@ -31,8 +31,9 @@ class RepeatedInputs(ShareCheck):
         Card, profile and budget. The floor is the card's `effect_floor` (difference of shares).
 
     **Blind to** models of few features with few values, whose inputs repeat by nature (where more
-    than half do, it is switched off); to a single feature that repeats (`stuck`); and to repeats
-    farther apart than a pane (`replayed`, `stale`). **Cost**: 25 us a pane of 12 columns.
+    than half do, it is switched off); to inputs that come just twice; to a single feature that
+    repeats (`stuck`); and to repeats farther apart than a pane (`replayed`, `stale`).
+    **Cost**: 25 us a pane of 12 columns.
 
     >>> import numpy as np
     >>> _counted(np.array([7, 7, 7, 8, 8, 9], np.uint32))
