@@ -70,8 +70,22 @@ class Boundaries:
         return bool(self._again or self._roster.waiting() or any(self._commands.values()))
 
     def put_card(self, card: ModelCard) -> None:
-        """Take a card: it acts at once for a version that has sent no event, else it waits."""
+        """Take a card: it acts at once for a version that has sent no event, else it waits.
+
+        Beyond `limits.models` it is turned away: its version is not tested, and of its events
+        nothing is kept that the card calls sensitive.
+        """
         version = (card.model, card.model_version)
+        if not self._roster.has_room_for(card):
+            self._telemetry.dropped("intake", "models_limit")
+            self._validator.turn_away(card)
+            log.error(
+                "card of %s %s not taken: %d model versions are known, limits.models allows no "
+                "more; its events are stored and not tested",
+                *version,
+                len(self._roster.cards()),
+            )
+            return
         changed = self._roster.put(card)
         if changed and self._roster.acting(*version) in (card, None):
             self._validator.set_card(card)
@@ -157,12 +171,11 @@ class Boundaries:
 
     def restored(self) -> None:
         """After a restart: cards act as they did, newer ones wait."""
-        for version in self._roster.waiting():
-            card = self._roster.acting(*version)
-            if card is not None:
-                self._validator.set_card(card)
         for model, state in self._census.models.items():
             for name in state.versions:
+                card = self._roster.acting(model, name)
+                if card is not None and card != self._roster.cards().get((model, name)):
+                    self._validator.set_card(card)  # an older one, or no longer on its topic
                 self._try_again((model, name))
         for version in sorted(self._judge.windowed() - self._roster.active().keys()):
             span = self._census.models[version[0]].last_span

@@ -4,7 +4,6 @@ In: cards as they come, profiles on a version's first event. Out: one `VersionMo
 version. Never: the network itself; profiles come through a port that storage fills.
 """
 
-import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,8 +31,6 @@ from monitor.windows.panes import Chunk, Pane
 from monitor.windows.stream import WindowedStream
 from monitor.windows.summary import summarise
 from schemas import ModelCard
-
-log = logging.getLogger(__name__)
 
 VersionKey = tuple[str, str]
 """(model, model version)."""
@@ -226,19 +223,15 @@ class Roster:
         self._monitors: dict[VersionKey, VersionMonitor] = {}
         self._recent: dict[str, RecentIds] = {}
 
+    def has_room_for(self, card: ModelCard) -> bool:
+        """Whether a card is within the limit: of a version that is known it always is."""
+        known = (card.model, card.model_version) in self._cards
+        return known or len(self._cards) < self._most_cards
+
     def put(self, card: ModelCard) -> bool:
-        """Take a card; True if it is another than the newest known, and within the limit."""
+        """Take a card for which there is room; True if it is another than the newest known."""
         key = (card.model, card.model_version)
-        known = self._cards.get(key)
-        if known == card:
-            return False
-        if known is None and len(self._cards) >= self._most_cards:
-            log.error(
-                "card of %s %s not taken: %d model versions are known, limits.models allows no "
-                "more; its events are stored and not tested",
-                *key,
-                len(self._cards),
-            )
+        if self._cards.get(key) == card:
             return False
         self._cards[key] = card
         self._wait(key)

@@ -64,7 +64,11 @@ class Worker:
             validator=Validator(
                 settings.limits, topics.predictions, topics.labels, settings.sensitivity.key()
             ),
-            roster=Roster(self._store.load_profile, settings.worker.duplicate_memory),
+            roster=Roster(
+                self._store.load_profile,
+                settings.worker.duplicate_memory,
+                most_cards=settings.limits.models,
+            ),
             judge=Judge(),
             store=self._store,
             publisher=self._publisher,

@@ -161,6 +161,10 @@ class CardMasks:
                 redacted[mask.spec.sensitivity] += value is not None
 
 
+WITHHOLDING: Final = CardMasks({}, frozenset(), frozenset(), entity="drop")
+"""Keeps no feature and no entity: for sensitive models whose card was not taken."""
+
+
 def masked_original(body: dict[str, Any], masks: CardMasks) -> bytes:
     """A refused record of a sensitive model: what the contract names, masked; all else left out."""
     payload = body

@@ -35,7 +35,12 @@ from monitor.validation.decoding import (
 )
 from monitor.validation.moments import LATEST_US
 from monitor.validation.reasons import Reasons
-from monitor.validation.sensitivity import CardMasks, masked_original, withheld_original
+from monitor.validation.sensitivity import (
+    WITHHOLDING,
+    CardMasks,
+    masked_original,
+    withheld_original,
+)
 from monitor.validation.signals import event_signals
 from monitor.validation.timing import feature_time_faults, future_faults
 from monitor.validation.values import make_storable
@@ -65,6 +70,8 @@ class Validator:
         self._cards: dict[str, dict[str, ModelCard]] = {}
         self._masks: dict[str, CardMasks] = {}
         """Of the models that have a sensitive feature."""
+        self._withheld: set[str | None] = set()
+        """Models whose sensitive cards were turned away; None: some without any card taken."""
         self._redacted: Counter[str] = Counter()
         """Of the batch in hand."""
 
@@ -83,6 +90,15 @@ class Validator:
             self._masks[card.model] = masks
         else:
             self._masks.pop(card.model, None)
+
+    def turn_away(self, card: ModelCard) -> None:
+        """A card for which there is no room: what it would mask is withheld instead.
+
+        Nothing is kept of the card, so however many come: where no card of its model was taken,
+        features and entities of all models without a card are withheld from now on.
+        """
+        if card.sensitive:
+            self._withheld.add(card.model if card.model in self._cards else None)
 
     def validate(self, records: Sequence[Record]) -> Validated:
         """Every record in exactly one of predictions, labels and rejected.
@@ -169,25 +185,31 @@ class Validator:
 
     def _mask(self, model: str, events: list[dict[str, Any]], group: str) -> None:
         """Mask what no card of its own describes by the strictest of the model's cards."""
-        masks = self._masks.get(model)
+        masks = self._masks_of(model)
         if masks is None:
             return
         for event in events:
             masks.mask_features(event.get(group) or {}, self._redacted)
             self._redacted["entity_id"] += masks.mask_entity(event)
 
+    def _masks_of(self, model: str) -> CardMasks | None:
+        if (model if model in self._cards else None) in self._withheld:
+            return WITHHOLDING
+        return self._masks.get(model)
+
     def _original(self, record: Record) -> bytes:
         """The bytes of a refused record, as far as they may be kept."""
         value = record.value or b""
-        if not value or not self._masks:
+        if not value or not (self._masks or self._withheld):
             return value
         body = readable_body(record, record_bytes=self._limits.record_bytes)
         model = readable_model(record, record_bytes=self._limits.record_bytes, body=body or {})
-        if body is not None and model in self._cards:
-            if model not in self._masks:
+        if body is not None and model is not None and model in self._cards:
+            masks = self._masks_of(model)
+            if masks is None:
                 return value
             self._redacted["original"] += 1
-            return masked_original(body, self._masks[model])
+            return masked_original(body, masks)
         self._redacted["original"] += 1
         return withheld_original(value, self._key)
 

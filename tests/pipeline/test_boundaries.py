@@ -262,6 +262,43 @@ def test_no_more_cards_are_kept_than_allowed() -> None:
     for number in range(10):
         plant.pipeline.on_card(whole_card(version=f"v{number}"))
     assert len(plant.roster.cards()) == 3
+    assert _turned_away(plant) == 8
     changed = whole_card(owner=OWNER)
     plant.pipeline.on_card(changed)
     assert plant.roster.cards()[MODEL, "1"] == changed
+    assert _turned_away(plant) == 8
+
+
+def test_a_card_beyond_the_limit_still_keeps_what_is_sensitive_from_being_stored() -> None:
+    plant = Plant(whole_card())
+    plant.roster._most_cards = 1
+    plant.pipeline.on_card(SECRET.model_copy(update={"model": "late"}))
+    plant.run([*events(20, model="late"), *events(20, first=20)])
+    stored = defaultdict(list)
+    for row in plant.store.rows("predictions"):
+        stored[row["model"]].append(dict(row["strings"]))
+    assert stored["late"] == [{}] * 20
+    assert all(features["shop"] for features in stored[MODEL])
+    assert plant.telemetry.value("plumbline_redacted_total", sensitivity="unknown") == 40
+
+
+def test_a_card_that_has_left_its_topic_masks_on_after_a_restart() -> None:
+    plant = Plant(SECRET).run(events(20))
+    again = plant.reborn(whole_card(model="other")).run(events(20, first=20))
+    rows = again.store.rows("predictions")
+    assert len(rows) == 40
+    assert not any("shop" in dict(row["strings"]) for row in rows)
+
+
+SECRET = whole_card(
+    features={
+        **whole_card().features,
+        "shop": FeatureSpec(type="category", sensitivity="drop"),
+    }
+)
+
+
+def _turned_away(plant: Plant) -> float:
+    return plant.telemetry.value(
+        "plumbline_step_dropped_total", step="intake", reason="models_limit"
+    )

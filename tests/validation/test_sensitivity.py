@@ -271,6 +271,51 @@ def test_without_a_sensitive_card_the_original_stays() -> None:
     assert rejected.original == body
 
 
+def test_what_a_card_that_was_turned_away_would_mask_is_withheld() -> None:
+    plain = ModelCard(
+        model="open",
+        model_version="1",
+        task="regression",
+        features={"amount": FeatureSpec(type="number")},
+    )
+    known = plain.model_copy(update={"model": "known"})
+    validator = _validator(plain, known)
+    validator.turn_away(CARD)
+    validator.turn_away(CARD.model_copy(update={"model": "known", "model_version": "2"}))
+    validated = validator.validate(
+        [
+            _event(),
+            _event(model="known", model_version="2"),
+            _label(dict(GOOD)),
+            _label(dict(GOOD), model="known"),
+            _event(prediction=[CANARY]),
+            _event(model="known", prediction=[CANARY]),
+            LogRecord(CANARY.encode()),
+        ]
+    )
+    predictions = [columns.events[0] for columns in validated.predictions]
+    labels = [columns.events[0] for columns in validated.labels]
+    assert [event["features"] for event in predictions] == [{}, {}]
+    assert [event["offline_features"] for event in labels] == [{}, {}]
+    assert not any("entity_id" in event for event in predictions)
+    assert validated.redacted == {"unknown": 4 * len(GOOD), "entity_id": 2, "original": 3}
+    assert not _leaks(_everything(validated))
+    others = validator.validate([_event({"amount": 1.0}, model="open", prediction=[CANARY])])
+    assert json.loads(others.rejected[0].original)["prediction"] == [CANARY]
+    for model in ("open", "known"):
+        (columns,) = validator.validate([_event({"amount": 7.5}, model=model)]).predictions
+        assert columns.events[0]["features"] == {"amount": 7.5}
+        assert columns.events[0]["entity_id"] == CANARY
+
+
+def test_a_card_without_secrets_that_was_turned_away_withholds_nothing() -> None:
+    validator = _validator()
+    plain = {"features": {"a": {"type": "number"}}, "entity_sensitivity": "raw"}
+    validator.turn_away(ModelCard.model_validate({**CARD.model_dump(), **plain}))
+    (columns,) = validator.validate([_event()]).predictions
+    assert columns.events[0]["features"] == GOOD
+
+
 VALUES = st.sampled_from(
     [CANARY, NUMBER, -NUMBER, 4711, True, None, "NA", [CANARY], {"a": CANARY}, CANARY * 99]
 )
