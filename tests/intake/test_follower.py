@@ -15,7 +15,7 @@ from monitor.errors import BrokerError, ConfigError
 from monitor.intake import consumer
 from monitor.intake.follower import CardFollower, TopicFollower
 from monitor.intake.topics import ensure_topics
-from monitor.publishing import card as card_module
+from monitor.publishing import sending
 from monitor.publishing import transaction
 from monitor.publishing.card import publish_card
 from monitor.publishing.outgoing import Outgoing
@@ -161,7 +161,7 @@ def test_a_missing_topic_is_named(stack: StackInfo) -> None:
 
 def test_a_broker_that_is_away_is_a_retryable_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumer, "CONNECT_TIMEOUT_MS", 300)
-    monkeypatch.setattr(card_module, "CONNECT_TIMEOUT_MS", 300)
+    monkeypatch.setattr(sending, "CONNECT_TIMEOUT_MS", 300)
     settings = fresh_settings(f"127.0.0.1:{free_ports(1)[0]}")
     with pytest.raises(BrokerError, match=r"reading .*\.models at Kafka 127"):
         CardFollower(settings.kafka)
