@@ -15,8 +15,7 @@ from monitor.errors import BrokerError, ConfigError
 from monitor.intake import consumer
 from monitor.intake.follower import CardFollower, TopicFollower
 from monitor.intake.topics import ensure_topics
-from monitor.publishing import sending
-from monitor.publishing import transaction
+from monitor.publishing import sending, transaction
 from monitor.publishing.card import publish_card
 from monitor.publishing.outgoing import Outgoing
 from schemas.model import FeatureSpec, ModelCard
