@@ -11,7 +11,8 @@ windows start anew. Of any other format nothing is taken: StateError, with the w
 """
 
 import logging
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -115,8 +116,35 @@ def said(saved: Saved) -> Said:
         return Said()
 
 
-def restore(partition: int, saved: Saved, at: int, roster: Roster, judge: Judge) -> Restored:
-    """Bring one partition's models back.
+def left_behind(saved: Mapping[int, Saved], at: Mapping[int, int]) -> dict[int, set[str]]:
+    """Models whose events have moved to another partition, by that of their older state.
+
+    `saved` and `at`: by partition, its state and the offset that this is of.
+    """
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for number in at:
+        heads = [key for key in saved[number] if key.startswith(_HEAD_KEY)]
+        for model in {_model_of(key) for key in heads} - {None}:
+            places[str(model)].append(number)
+    left: defaultdict[int, set[str]] = defaultdict(set)
+    for model, numbers in places.items():
+        if len(numbers) > 1:
+            newest = max(numbers, key=lambda n: (_last_event_us(model, saved[n], at[n]), n))
+            for number in numbers:
+                if number != newest:
+                    left[number].add(model)
+    return left
+
+
+def restore(
+    partition: int,
+    saved: Saved,
+    at: int,
+    roster: Roster,
+    judge: Judge,
+    elsewhere: Collection[str] = (),
+) -> Restored:
+    """Bring one partition's models back, but for those whose newer state is `elsewhere`.
 
     What is not whole, and a version whose profile is gone, starts anew; it is logged, and stops no
     other model. Raises StorageError where a profile cannot be read now.
@@ -124,7 +152,7 @@ def restore(partition: int, saved: Saved, at: int, roster: Roster, judge: Judge)
     entries = joined(saved)
     restored = Restored()
     for key, head in entries.items():
-        if len(key) != 2 or key[0] != "head":
+        if len(key) != 2 or key[0] != "head" or str(key[1]) in elsewhere:
             continue
         model = str(key[1])
         try:
@@ -179,6 +207,24 @@ def check_format(document: Any, what: str) -> int:
             "state topic; windows then start anew"
         )
     return int(found)
+
+
+def _model_of(head_key: bytes) -> str | None:
+    try:
+        _, model, _ = unpack(head_key)
+        return str(model)
+    except MALFORMED:
+        return None
+
+
+def _last_event_us(model: str, saved: Saved, at: int) -> int:
+    """The time of a model's last event in a state, -1 where that is not to be taken up."""
+    own = {key: saved[key] for key in saved if key.startswith(_HEAD_KEY + pack(model))}
+    try:
+        head = joined(own)["head", model]
+        return int(head["last_span"]["ended_us"]) if head["offset"] <= at else -1
+    except MALFORMED:
+        return -1
 
 
 def _model(
@@ -301,3 +347,6 @@ def _ruling_of(saved: Mapping[str, Any]) -> Ruling:
 
 _SAID_KEYS: Final = (pack(["said", 0])[:-1], pack(["moves", 0])[:-1])
 """With what the keys of what a partition said begin, whatever their part; the second: format 1."""
+
+_HEAD_KEY: Final = pack(["head", "", 0])[:-2]
+"""With what the key of every head begins; the packed name of its model follows."""

@@ -19,7 +19,7 @@ from monitor.config import TopicSettings
 from monitor.events import Record
 from monitor.judging.judge import Judge
 from monitor.publishing.outgoing import Outgoing
-from monitor.restoring import Said, Saved
+from monitor.restoring import Said, Saved, left_behind
 from monitor.roster import Roster, VersionKey, VersionMonitor
 from monitor.state import StateBook
 from monitor.work import Work
@@ -136,6 +136,8 @@ class Snapshots:
     def restore(self, committed: Mapping[Partition, int], saved: Mapping[int, Saved]) -> Recovered:
         """Take up the state of these partitions; see `Pipeline.restore`."""
         found = Recovered(dict(committed))
+        known: dict[int, int] = {}
+        """Partitions whose state is taken up, with its offset."""
         for number, entries in saved.items():
             partition = (self._topic, number)
             at = self._book.offset_of(entries)
@@ -150,7 +152,13 @@ class Snapshots:
                     committed[partition],
                 )
                 continue
-            found.models |= self._book.restore(number, entries, at, self._roster, self._judge)
+            known[number] = at
+        moved = left_behind(saved, known)
+        for number, at in known.items():
+            entries, partition = saved[number], (self._topic, number)
+            found.models |= self._book.restore(
+                number, entries, at, self._roster, self._judge, moved.get(number, ())
+            )
             found.said.append(self._book.said(entries))
             found.begin[partition] = at
             self._saved.add(number)

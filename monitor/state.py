@@ -17,7 +17,7 @@ in silence after a restart.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -132,10 +132,19 @@ class StateBook:
         return said(saved)
 
     def restore(
-        self, partition: int, saved: Saved, at: int, roster: Roster, judge: Judge
+        self,
+        partition: int,
+        saved: Saved,
+        at: int,
+        roster: Roster,
+        judge: Judge,
+        elsewhere: Collection[str],
     ) -> dict[str, ModelState]:
-        """Bring one partition's models back, whose state is of predictions offset `at`."""
-        restored: Restored = restore(partition, saved, at, roster, judge)
+        """Bring one partition's models back, whose state is of predictions offset `at`.
+
+        Not those whose newer state is `elsewhere`.
+        """
+        restored: Restored = restore(partition, saved, at, roster, judge, elsewhere)
         self._panes_written |= restored.panes
         self._blocks_written |= restored.blocks
         for version, mark in restored.cards.items():

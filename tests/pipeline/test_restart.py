@@ -141,6 +141,26 @@ def test_a_model_on_several_partitions_can_be_restored() -> None:
     assert other.counts()["predictions"] == 1_300
 
 
+@pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 0)])
+def test_a_model_whose_events_moved_to_another_partition_goes_on_there(
+    before: int, after: int
+) -> None:
+    """A producer began to key otherwise: the state that it left behind is not taken up again."""
+    log = events(1_500, partition=after, first=300, drift=[(300, 1_400)])
+
+    def until_the_move() -> Plant:
+        plant = Plant(whole_card()).run(events(300, partition=before))
+        plant.commit(snapshot=True)
+        plant.run(log[:1_000])
+        plant.commit(snapshot=True)
+        return plant
+
+    undisturbed = until_the_move().run(log[1_000:])
+    again = until_the_move().reborn(partitions=2)
+    assert again.roster.active()[MODEL, "1"].stream.events == 1_300
+    assert again.run(log[1_000:]).alerts() == undisturbed.alerts() != {}
+
+
 def test_state_of_a_time_before_the_offsets_were_set_back_is_not_taken_up() -> None:
     plant = Plant(whole_card(), whole_card(model="returns")).run(events(500))
     plant.run(events(500, model="returns", first=500))
