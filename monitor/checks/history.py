@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from monitor.checks.pane_view import PaneView
 from monitor.checks.runs import Runs
+from monitor.checks.vectors import Inputs
 from monitor.errors import StateError
 from monitor.events import Bool, Float64, Int64
 from monitor.sketches.category import CategoryReference
@@ -68,6 +69,8 @@ class History:
         self._widths = widths
         self.runs = Runs(profile)
         """How long each column has been at one value."""
+        self.inputs = Inputs(profile)
+        """The vectors of the events."""
         self.knots: Float32 = np.full((DEPTH, len(self.numbers), KNOTS), np.nan, np.float32)
         self.counts = np.zeros((DEPTH, self._width), np.uint16)
         self.shares: Float32 = np.zeros((DEPTH, self._width), np.float32)
@@ -175,6 +178,7 @@ class History:
             "tops": self.tops.copy(),
             "new": self.new.copy(),
             "runs": self.runs.state(),
+            "inputs": self.inputs.state(),
             "held": {name: kept.copy() for name, kept in self._held.items()},
         }
 
@@ -192,6 +196,8 @@ class History:
         self.new = np.asarray(state["new"]).astype(np.float64).reshape(self.new.shape)
         self.shares = np.stack([self._shares(row) for row in self.counts])
         self.runs.restore(state["runs"])
+        if "inputs" in state:  # a state from before they were shared: they begin anew
+            self.inputs.restore(state["inputs"])
         self.panes = int(state["panes"])
         self._held = {str(k): np.array(v, np.float64) for k, v in state["held"].items()}
 

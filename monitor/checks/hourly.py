@@ -37,9 +37,14 @@ class HourlyRate:
     """float64[168]: expected events in each hour."""
     _ends: Float64 = field(init=False, repr=False)
     """float64[169]: expected events until the end of each hour."""
+    _hours: tuple[tuple[float, float], ...] = field(init=False, repr=False)
+    """Expected events until each hour, and in it."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_ends", np.concatenate([[0.0], np.cumsum(self.by_hour)]))
+        ends = np.concatenate([[0.0], np.cumsum(self.by_hour)])
+        object.__setattr__(self, "_ends", ends)
+        hours = zip(ends.tolist(), self.by_hour.tolist(), strict=False)  # and the end of the week
+        object.__setattr__(self, "_hours", tuple(hours))
 
     @classmethod
     def of(cls, profile: Profile) -> Self | None:
@@ -63,6 +68,24 @@ class HourlyRate:
         between = self._until(to_us + _SHIFTS_US) - self._until(from_us + _SHIFTS_US)
         found: Float64 = between.min(axis=0)
         return found
+
+    def least_between(self, from_us: int, to_us: int) -> float:
+        """`least` of two times: for one stretch a tenth of the cost.
+
+        >>> rate = HourlyRate(np.arange(168.0))
+        >>> rate.least_between(7_200_000_000, 9_000_000_000)
+        36.5
+        """
+        return min(
+            self._until_one(to_us + shift_us) - self._until_one(from_us + shift_us)
+            for shift_us in (-_US_PER_HOUR, 0, _US_PER_HOUR)
+        )
+
+    def _until_one(self, moment_us: int) -> float:
+        weeks, within = divmod(moment_us / _US_PER_HOUR + _EPOCH_HOUR_OF_WEEK, HOURS_PER_WEEK)
+        hour = int(within)
+        before, rate = self._hours[hour]
+        return weeks * float(self._ends[-1]) + (before + (within - hour) * rate)
 
     def _until(self, moment_us: Int64) -> Float64:
         weeks, within = np.divmod(moment_us / _US_PER_HOUR + _EPOCH_HOUR_OF_WEEK, HOURS_PER_WEEK)

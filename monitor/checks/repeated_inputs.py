@@ -33,7 +33,7 @@ class RepeatedInputs(ShareCheck):
     **Blind to** models of few features with few values, whose inputs repeat by nature (where more
     than half do, it is switched off); to inputs that come just twice; to a single feature that
     repeats (`stuck`); and to repeats farther apart than a pane (`replayed`, `stale`).
-    **Cost**: 25 us a pane of 12 columns.
+    **Cost**: 10 us a pane; the inputs are shared.
 
     >>> import numpy as np
     >>> _counted(np.array([7, 7, 7, 8, 8, 9], np.uint32))
@@ -44,7 +44,7 @@ class RepeatedInputs(ShareCheck):
 
     def __init__(self, context: CheckContext) -> None:
         super().__init__(context)
-        self._vectors = Vectors.of(context.profile)
+        self._inputs = context.history.inputs
 
     @classmethod
     def learn(cls, card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> Learned:
@@ -63,11 +63,11 @@ class RepeatedInputs(ShareCheck):
 
     def counted(self, pane: PaneView) -> Counted:
         """Events whose features occur three times or more in the pane."""
-        return _counted(self._vectors.of_pane(pane))
+        return _counted(self._inputs.of(pane).hashes)
 
     def words(self, pane: PaneView, excess: Excess) -> tuple[str, Mapping[str, float]]:
         """How many events share how many vectors."""
-        many = often(self._vectors.of_pane(pane), MANY)
+        many = often(self._inputs.of(pane).hashes, MANY)
         vectors, most = int(many.size), int(many.max(initial=0))
         reason = (
             f"{excess.share:.1%} of the events have the same features as others of their pane "

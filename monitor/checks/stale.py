@@ -16,7 +16,6 @@ from monitor.checks.pane_view import PaneView
 from monitor.checks.quantiles import FirstPanes, usual_levels
 from monitor.checks.replayed import seen_before
 from monitor.checks.shares import ShareWatch, Usual, measured, most_telling
-from monitor.checks.vectors import VectorMemory, Vectors
 from monitor.events import Bool, Float64
 from monitor.findings import Measurement
 from monitor.sketches.profile import Profile
@@ -50,7 +49,7 @@ class Stale:
     late rows of a file that does not tell `sent_at`, to stale values of a few features without
     `feature_times`, to a stream that was late from its first event, and to all features held back
     by a constant time once that is past (no vector is seen twice then).
-    **Cost**: 45 us a pane of 12 columns, 32 kB of state.
+    **Cost**: 25 us a pane; the inputs are shared.
     """
 
     name: ClassVar[str] = "stale"
@@ -67,8 +66,7 @@ class Stale:
         self._watches = [
             ShareWatch(context, floor=floor, usual=one, share_of=len(usual)) for one in usual
         ]
-        self._vectors = Vectors.of(context.profile)
-        self._memory = VectorMemory()
+        self._inputs = context.history.inputs
 
     @classmethod
     def learn(cls, card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> Learned:
@@ -99,14 +97,13 @@ class Stale:
             (aged, _told(age_s) if self._age.levels is not None else 0),
             (again, len(pane) if self._sees else 0),
         ]
-        place, most = most_telling(
-            [
-                watch.look(int(np.count_nonzero(mask)), n)
-                for watch, (mask, n) in zip(self._watches, counted, strict=True)
-            ]
-        )
-        if not raised and (most is None or not most.found):
+        excesses = [
+            watch.look(int(np.count_nonzero(mask)), n)
+            for watch, (mask, n) in zip(self._watches, counted, strict=True)
+        ]
+        if not raised and not any(excess is not None and excess.found for excess in excesses):
             return []
+        place, most = most_telling(excesses)
         share = 0.0 if most is None else most.share
         reason, seconds = self._words(place, share, counted[place][0], lag_s, age_s)
         return [
@@ -125,7 +122,6 @@ class Stale:
             "lag": self._lag.state(),
             "age": self._age.state(),
             "watches": [watch.state() for watch in self._watches],
-            "memory": self._memory.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -134,16 +130,14 @@ class Stale:
         self._age.restore(state.get("age", {}))
         for watch, saved in zip(self._watches, state.get("watches", ()), strict=True):
             watch.restore(saved)
-        self._memory.restore(state.get("memory", {}))
 
     def _seen(self, pane: PaneView) -> tuple[Bool, Bool]:
         """Features of an earlier event: in an event of the present, and in an old one."""
-        hashes, memory = self._vectors.of_pane(pane), self._memory
-        back = pane.occurred_us < memory.latest_us
-        seen = memory.seen(hashes)
-        memory.add(hashes, int(pane.occurred_us.max()))
+        recalled = self._inputs.of(pane)
+        hashes, seen = recalled.hashes, recalled.seen
         if not seen.any():
             return seen, seen
+        back = pane.occurred_us < recalled.latest_us
         first = np.zeros(hashes.size, dtype=np.bool_)
         first[np.unique(hashes, return_index=True)[1]] = True
         return seen & ~back & first, seen & back

@@ -46,7 +46,7 @@ class Thinned:
 
     **Blind to** thinning that is there in the reference too, to less than 27 %, to a stream
     whose pane takes longer than the harm, and wherever the reference has no times or less than two
-    days. **Cost**: 35 us a pane.
+    days. **Cost**: 20 us a pane.
     """
 
     name: ClassVar[str] = "thinned"
@@ -58,6 +58,8 @@ class Thinned:
         self._usual = context.learned["log_ratio"]
         z = float(-ndtri(context.per_pane / len(LOOKS)))
         self._needed = [self._needs(row, z) for row in self._usual]
+        self._ratio: list[float] = np.exp(self._usual[:, 0]).tolist()
+        """The reference's own mean ratio, of each look."""
         self._until_us: int | None = None
         """Latest event time so far."""
         self._expected: list[float] = []
@@ -107,17 +109,17 @@ class Thinned:
         self._expected = [*self._expected[-(LOOKS[-1] - 1) :], expected]
         self._until_us = max(self._until_us, latest_us)
         looks = []
-        for count, needed, usual in zip(LOOKS, self._needed, self._usual, strict=True):
+        for place, (count, needed) in enumerate(zip(LOOKS, self._needed, strict=True)):
             if count <= len(self._expected):
                 due = max(sum(self._expected[-count:]), 1.0)
-                ratio = count * self._pane_events / due / float(np.exp(usual[0]))
-                looks.append((1.0 - ratio, needed, count, due, usual))
-        effect, needed, count, due, usual = max(looks, key=lambda look: look[0] / look[1])
+                ratio = count * self._pane_events / due / self._ratio[place]
+                looks.append((1.0 - ratio, needed, count, due, place))
+        effect, needed, count, due, place = max(looks, key=lambda look: look[0] / look[1])
         found = effect > needed
         if not found and not raised:
             return []
-        n = count * self._pane_events
-        due *= float(np.exp(usual[0]))
+        n, usual = count * self._pane_events, self._usual[place]
+        due *= self._ratio[place]
         deviation = np.log(n / due) / max(usual[1], n**-0.5)
         return [
             Measurement(
@@ -171,7 +173,5 @@ def _expected(rate: HourlyRate, since_us: int, occurred_us: Int64) -> float:
         return 0.0
     edges = np.concatenate([[since_us], times])
     at = int(np.argmax(np.diff(edges)))
-    spans = rate.least(
-        np.array([since_us, edges[at]]), np.array([int(edges[-1]), int(edges[at + 1])])
-    )
-    return max(float(spans[0] - spans[1]), 0.0)
+    whole = rate.least_between(since_us, int(edges[-1]))
+    return max(whole - rate.least_between(int(edges[at]), int(edges[at + 1])), 0.0)

@@ -6,6 +6,7 @@ Never: the outputs: the same inputs may be answered by another version.
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -46,6 +47,7 @@ class Vectors:
         random = np.random.default_rng(_SEED)
         self._number_factors = random.uniform(1.0, 2.0, (number_rows.size, 1))
         self._code_factors = random.uniform(1.0, 2.0, (code_rows.size, 1))
+        self._nulls = _NULL * self._number_factors
 
     @classmethod
     def of(cls, profile: Profile) -> "Vectors":
@@ -65,11 +67,13 @@ class Vectors:
 
     def hashes(self, values: Float64, codes: NDArray[np.uint16]) -> Hashes:
         """uint32[n]: equal for equal features."""
-        numbers = values[self._number_rows]
-        np.copyto(numbers, _NULL, where=np.isnan(numbers))
+        numbers = values.take(self._number_rows, axis=0)
+        numbers *= self._number_factors
+        np.copyto(numbers, self._nulls, where=np.isnan(numbers))
         # a sum over rows adds in the order of the rows, wherever the event stands in its pane
-        total = (numbers * self._number_factors).sum(axis=0)
-        total += (codes[self._code_rows] * self._code_factors).sum(axis=0)
+        total = np.add.reduce(numbers, axis=0)
+        if self._code_rows.size:
+            total += np.add.reduce(codes.take(self._code_rows, axis=0) * self._code_factors, axis=0)
         mixed = total.view(np.uint64) * _MIX
         mixed ^= mixed >> np.uint64(29)
         found: Hashes = (mixed * _MIX >> np.uint64(32)).astype(np.uint32)
@@ -94,7 +98,7 @@ class VectorMemory:
     def _forget_all(self) -> None:
         self._panes.clear()
         self._hash = np.zeros(_PLACES, np.uint32)
-        self._pane = np.full(_PLACES, -MEMORY_PANES - 1, np.int64)
+        self._pane = np.full(_PLACES, -MEMORY_PANES - 1, np.int32)
         self._number = 0
         self.latest_us = -(2**63)
         """Latest event time of all panes but the last one."""
@@ -102,8 +106,11 @@ class VectorMemory:
     def seen(self, hashes: Hashes) -> Bool:
         """Which of them stood in one of the last panes but the very last."""
         place = hashes & np.uint32(_PLACES - 1)
-        age = self._number - self._pane[place]
-        found: Bool = (self._hash[place] == hashes) & (age > 1) & (age <= MEMORY_PANES)
+        found: Bool = self._hash.take(place) == hashes
+        known = np.flatnonzero(found)
+        if known.size:
+            age = self._number - self._pane[place[known]]
+            found[known] = (age > 1) & (age <= MEMORY_PANES)
         return found
 
     def add(self, hashes: Hashes, latest_us: int) -> None:
@@ -139,6 +146,55 @@ class VectorMemory:
         for hashes, at_us in zip(panes, times_us, strict=True):
             self.add(hashes, int(at_us))
         self.latest_us = latest_us
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The vectors of a pane, and what was known of them before it."""
+
+    hashes: Hashes
+    seen: Bool
+    """Which of them stood in one of the last 32 panes but the very last."""
+    latest_us: int
+    """Latest event time of all earlier panes but the last one."""
+
+
+class Inputs:
+    """The vectors of a version's panes, hashed and looked up once for all checks that ask.
+
+    **Cost**: 35 us a pane of 12 columns; 0.5 MB, 32 kB of state.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._known: tuple[Vectors, VectorMemory] | None = None
+        """Made when the first pane is asked for."""
+        self._last: tuple[int, Recalled] | None = None
+
+    def of(self, pane: PaneView) -> Recalled:
+        """Of the newest pane; the first to ask for a pane has it remembered."""
+        if self._last is not None and self._last[0] == pane.index:
+            return self._last[1]
+        vectors, memory = self._made()
+        hashes = vectors.of_pane(pane)
+        recalled = Recalled(hashes, memory.seen(hashes), memory.latest_us)
+        memory.add(hashes, int(pane.occurred_us.max()))
+        self._last = (pane.index, recalled)
+        return recalled
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs."""
+        return self._made()[1].state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken; raises StateError where it does not fit."""
+        self._made()[1].restore(state)
+        self._last = None
+
+    def _made(self) -> tuple[Vectors, VectorMemory]:
+        if self._known is None:
+            self._known = Vectors.of(self._profile), VectorMemory()
+        return self._known
 
 
 def distinct(hashes: Hashes) -> int:

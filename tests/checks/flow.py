@@ -90,11 +90,14 @@ def panes(rows: pd.DataFrame, reference: Profile | None = None) -> list[PaneView
     ]
 
 
-def made(kind: type[Check], reference: Profile | None = None) -> Any:
+def made(
+    kind: type[Check], reference: Profile | None = None, history: History | None = None
+) -> Any:
     """One check with a twentieth of a budget of one in a million events."""
     reference = reference or profile()
     learned = reference.checks.get(kind.name, {})
-    return kind.of(CheckContext(CARD, reference, learned, PER_EVENT, History(reference)))
+    history = history or History(reference)
+    return kind.of(CheckContext(CARD, reference, learned, PER_EVENT, history))
 
 
 def said(check: Any, views: Iterable[PaneView]) -> list[tuple[int, Measurement]]:

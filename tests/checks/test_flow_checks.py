@@ -8,6 +8,7 @@ import pytest
 
 from monitor.checks.duplicates import Duplicates
 from monitor.checks.future import Future
+from monitor.checks.history import History
 from monitor.checks.incoherent import Incoherent
 from monitor.checks.latency import Latency
 from monitor.checks.leak import Leak
@@ -19,6 +20,7 @@ from monitor.checks.status import Status
 from monitor.checks.thinned import Thinned
 from monitor.events import SIGNALS
 from monitor.findings import Verdict
+from monitor.packing import pack, unpack
 from monitor.profiling.build import build_profile
 from monitor.profiling.dataset import frame_dataset
 from monitor.validation.signals import NOT_LARGEST
@@ -98,11 +100,14 @@ def test_the_fault_is_seen_within_2000_events_and_not_before(name: str) -> None:
 def test_a_state_goes_on_as_if_nothing_had_stopped(name: str) -> None:
     kind = FAULTS[name][0]
     views = _broken(name)
-    whole, half = made(kind), made(kind)
+    before, after = History(profile()), History(profile())
+    whole, half = made(kind), made(kind, history=before)
     expected = said(whole, views)
     cut = ONSET // SIZE + 1
     first = said(half, views[:cut])
-    assert first + said(again(half, made(kind)), views[cut:]) == expected
+    after.restore(unpack(pack(before.state())))
+    later = again(half, made(kind, history=after))
+    assert first + said(later, views[cut:]) == expected
 
 
 def test_what_was_raised_is_told_until_it_is_clear() -> None:
