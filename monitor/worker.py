@@ -332,7 +332,9 @@ class Worker:
                 continue
             try:
                 self._source.poll(slice_ms)
-            except (BrokerError, StorageError) as again:
+            except (BrokerError, StorageError, ConfigError) as again:
+                if not self._can_wait(again):
+                    raise
                 log.warning("still waiting: %s", again)
                 threading.Event().wait(slice_ms / 1_000)
         self._source.resume()

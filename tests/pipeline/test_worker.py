@@ -7,7 +7,7 @@ import pytest
 from monitor.broker import Membership, Partition
 from monitor.clock import ManualClock
 from monitor.config import Settings
-from monitor.errors import StorageError
+from monitor.errors import ConfigError, StorageError
 from monitor.worker import Worker
 from tests.pipeline.harness import ME, PREDICTIONS, LogRecord, Plant, events, whole_card
 
@@ -90,3 +90,26 @@ def test_a_worker_that_waits_for_a_profile_can_be_ended(
     worker._commit_all()
     assert plant.publisher.offsets == {(PREDICTIONS, 0): 10}
     assert plant.counts()["predictions"] == 10
+
+
+@pytest.mark.parametrize("mendable", [True, False])
+def test_what_a_person_can_mend_is_waited_for_while_it_waits_for_something_else(
+    waiting: tuple[Worker, Plant, HandedOut], mendable: bool
+) -> None:
+    worker, plant, source = waiting
+    worker._beginnings = 1
+    withdrawn = ConfigError("the account may not read")
+    withdrawn.retryable = mendable
+
+    def refused() -> None:
+        worker._clock.advance(seconds=10)  # type: ignore[attr-defined]  # a clock moved by hand
+        raise withdrawn
+
+    source.meanwhile = refused
+    if not mendable:
+        with pytest.raises(ConfigError):
+            worker._turn()
+        return
+    worker._turn()
+    worker._commit_all()
+    assert plant.counts()["predictions"] == 20
