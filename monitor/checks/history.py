@@ -286,7 +286,10 @@ def knot_distance(knots: Float64, others: Float64) -> float:
 
 def _knots(values: Float64) -> Float32:
     ordered = np.sort(values, axis=1)  # NaN goes last
-    n = values.shape[1] - np.isnan(values).sum(axis=1)
+    n = np.full(len(values), values.shape[1])
+    nulls = np.flatnonzero(np.isnan(ordered[:, -1:]))
+    if nulls.size:
+        n[nulls] -= np.isnan(ordered[nulls]).sum(axis=1)
     places = ((np.arange(KNOTS) + 0.5) / KNOTS * n[:, None]).astype(np.int64)
     places += (np.arange(len(values)) * values.shape[1])[:, None]
     found = ordered.ravel().take(places) if values.size else np.empty((len(values), KNOTS))
@@ -299,7 +302,7 @@ def _most_frequent(knots: Float32) -> Float32:
     found = knots[:, KNOTS // 2].copy()
     for width in (3, 9):
         same = knots[:, width:] == knots[:, :-width]
-        at = same.argmax(axis=1)
-        hit = same.any(axis=1)
-        found[hit] = knots[np.flatnonzero(hit), at[hit]]
+        hit = np.flatnonzero(same.any(axis=1))
+        if hit.size:
+            found[hit] = knots[hit, same[hit].argmax(axis=1)]
     return found

@@ -35,6 +35,7 @@ GAINED: Final = 0.1
 """What stands for many names lets no other one gain more than this."""
 STUCK: Final = 0.97
 """From this share on a feature does not change at all."""
+_ONES: Final = np.ones(KNOTS, np.float32)
 
 
 class Placeholder:
@@ -204,8 +205,9 @@ def _number_shares(history: History) -> Float64:
     """
     longest = max(HORIZONS)
     same = history.knots[-longest:, None] == history.tops[None, :, :, None]
-    shares = np.count_nonzero(same, axis=3) / KNOTS
-    return np.stack([shares[longest - panes :].min(axis=0) for panes in HORIZONS])
+    counts = same.astype(np.float32) @ _ONES  # whole numbers: exact
+    least = [counts[longest - panes :].min(axis=0) for panes in HORIZONS]
+    return np.stack(least).astype(np.float64) / KNOTS
 
 
 def _category_shares(history: History) -> Float64:

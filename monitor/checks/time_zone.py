@@ -226,13 +226,16 @@ def _direction(pane: PaneView, row: int, unit: float) -> tuple[float, float]:
     """
     values = pane.values[row]
     there = ~np.isnan(values)
-    if there.sum() * 2 < values.size:
+    if np.count_nonzero(there) * 2 < values.size:
         return 0.0, 0.0
     events = (pane.occurred_us % US_PER_DAY) / 60e6
     apart = values * unit - events
     if not there.all():
         apart = apart[there]
-    apart = _circular(apart - apart[0]) + apart[0]
+    turned = apart - apart[0] + DAY_MINUTES / 2
+    if turned.min() < 0.0 or turned.max() >= DAY_MINUTES:  # a remainder is slow, and rarely needed
+        turned %= DAY_MINUTES
+    apart = turned - DAY_MINUTES / 2 + apart[0]
     middle = float(apart.mean())
     near = np.abs(apart - middle) <= NEAR + unit / 2
     return _circular(middle), np.count_nonzero(near) / apart.size
