@@ -5,17 +5,20 @@ at which value. Never: a judgement.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from monitor.checks.pane_view import PaneView
 from monitor.errors import StateError
-from monitor.events import Float64, Int64
+from monitor.events import Bool, Float64, Int64
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import NULL_CODE
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
+
+TAIL: Final = 16
+"""Events at the end of a pane that are looked at first: most runs are shorter."""
 
 
 class Runs:
@@ -53,22 +56,12 @@ class Runs:
     def add(self, pane: PaneView) -> None:
         """Take the next pane."""
         values = self.values(pane)
-        n = values.shape[1]
-        there = ~np.isnan(values)
-        backwards = there[:, ::-1]
-        newest = np.take_along_axis(values, n - 1 - backwards.argmax(axis=1)[:, None], axis=1)
-        other = there & (values != newest)
-        ended = other[:, ::-1].argmax(axis=1)  # events since the last one of another value
-        whole = ~other.any(axis=1)
-        ended = np.where(whole, n, ended)
-        length = np.where(
-            whole,
-            there.sum(axis=1),
-            (backwards & (np.arange(n) < ended[:, None])).sum(axis=1),
-        )
-        newest = newest[:, 0]
+        newest, length, whole, empty = found = _last_runs(values[:, -TAIL:])
+        longer = np.flatnonzero(whole)
+        if longer.size:
+            for known, full in zip(found, _last_runs(values[longer]), strict=True):
+                known[longer] = full
         going_on = whole & (newest == self.last)
-        empty = ~there.any(axis=1)
         self.lengths = np.where(empty, self.lengths, length + np.where(going_on, self.lengths, 0))
         self.lengths[np.isinf(newest)] = 0
         self.last = np.where(empty, self.last, newest)
@@ -86,6 +79,20 @@ class Runs:
                 "start the windows of the version anew"
             )
         self.last, self.lengths = last.astype(np.float64), lengths.astype(np.int64)
+
+
+def _last_runs(values: Float64) -> tuple[Float64, Int64, Bool, Bool]:
+    """Of each row: its last value, the run that it ends with, whether that is all, and empty."""
+    n = values.shape[1]
+    there = ~np.isnan(values)
+    backwards = there[:, ::-1]
+    newest = np.take_along_axis(values, n - 1 - backwards.argmax(axis=1)[:, None], axis=1)
+    other = there & (values != newest)
+    ended = other[:, ::-1].argmax(axis=1)  # events since the last one of another value
+    whole = ~other.any(axis=1)
+    ended = np.where(whole, n, ended)
+    length = (backwards & (np.arange(n) < ended[:, None])).sum(axis=1)
+    return newest[:, 0], length, whole, ~there.any(axis=1)
 
 
 def longest_runs(values: Float64) -> tuple[float, float, float]:
