@@ -92,7 +92,8 @@ def _last_runs(values: Float64) -> tuple[Float64, Int64, Bool, Bool]:
     whole = ~other.any(axis=1)
     ended = np.where(whole, n, ended)
     length = (backwards & (np.arange(n) < ended[:, None])).sum(axis=1)
-    return newest[:, 0], length, whole, ~there.any(axis=1)
+    empty: Bool = np.logical_not(there.any(axis=1))
+    return newest[:, 0], length, whole, empty
 
 
 def longest_runs(values: Float64) -> tuple[float, float, float]:

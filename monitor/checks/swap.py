@@ -149,10 +149,6 @@ class Swap:
             if rows.size < 2:
                 continue
             now, past, usual = history.now(panes), history.past[rows], every[rows]
-            loose = turned[rows][:, None] | turned[rows] | self._ordered[np.ix_(rows, rows)]
-            limits = np.minimum(usual, history.apart(panes)[rows] * np.where(loose, 1.0, FIT))
-            if not _may_lie_within(now[rows], past, limits):
-                continue
             # [a, b]: the present of a, put into column b, from the past of b
             apart = gaps(now[rows][:, None, :], past[None, :, :])
             own = np.diagonal(apart)
@@ -160,7 +156,7 @@ class Swap:
             near = apart <= usual[None, :]
             nearer = near & (apart <= FIT * own[None, :])
             fits = near & (apart < own[None, :])
-            fits &= loose
+            fits &= turned[rows][:, None] | turned[rows] | self._ordered[np.ix_(rows, rows)]
             relative = apart / usual[None, :]
             better = relative + relative.T <= BETTER * (strange[:, None] + strange[None, :])
             pairs = (nearer & nearer.T) | (fits & fits.T & better)
@@ -230,19 +226,6 @@ class Swap:
             threshold=0.1,
             reason=f"{one} and {other} are exchanged: each has the values of the other",
         )
-
-
-def _may_lie_within(now: Float64, past: Float64, limits: Float64) -> bool:
-    """Whether any two could each be so near to the other's past: gaps are no less than of means.
-
-    >>> rows = np.array([[1.0, 2.0], [7.0, 9.0]])
-    >>> [_may_lie_within(rows, rows, np.full((2, 2), limit)) for limit in (6.0, 7.0)]
-    [False, True]
-    """
-    present, before = now.mean(axis=1)[:, None], past.mean(axis=1)
-    rounding = 1e-9 * (np.abs(present) + np.abs(before))
-    near = np.abs(present - before) <= limits * (1.0 + 1e-9) + rounding
-    return bool(np.triu(near & near.T, 1).any())
 
 
 def _above(a: Float64, b: Float64) -> float:
