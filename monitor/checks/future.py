@@ -49,6 +49,8 @@ class Future(ShareCheck):
         """By how much."""
         ahead = [float(value) for _, _, reason, value in pane.faults if reason == FAULT and value]
         ahead_s = float(np.median(ahead)) if ahead else 0.0
+        if not ahead and not excess.found:
+            return "no event of the last pane happened after it was sent", {"ahead_s": 0.0}
         return _words(excess.share, ahead_s), {"ahead_s": ahead_s}
 
 

@@ -88,8 +88,11 @@ class Latency:
         if not raised and (most is None or not most.found):
             return []
         usual_ms, now_ms = float(levels[place, 0]), float(now[place])
+        said = (
+            "latency rose" if most is not None and most.found else "latency is not above its usual"
+        )
         reason = (
-            f"latency rose: {QUANTILES[place]:.0%} of the answers came within {usual_ms:.3g} ms, "
+            f"{said}: {QUANTILES[place]:.0%} of the answers came within {usual_ms:.3g} ms, "
             f"now within {now_ms:.3g} ms ({now_ms / max(usual_ms, 1e-9):.1f} times)"
         )
         values = {

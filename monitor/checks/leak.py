@@ -87,6 +87,8 @@ class Leak:
                 f"{feature} was known {spoken(later_s)} after the predictions it went into, in "
                 f"{share:.1%} of the events: it leaks what came later"
             )
+            if not seconds and not (excess is not None and excess.found):
+                reason = f"{feature} was known in time for all events of the last pane"
             found.append(
                 measured(
                     self.name,

@@ -81,6 +81,8 @@ class Replayed:
             f"{share:.1%} of the events are old ones under new ids: their features were seen "
             f"before and their times go back by {spoken(back_s)}"
         )
+        if not hits and not (excess is not None and excess.found):
+            reason = "no event of the last pane is an old one under a new id"
         return [
             measured(
                 self.name,

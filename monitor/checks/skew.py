@@ -145,6 +145,7 @@ class Skew:
         verdict = Verdict.DRIFT if effect > needed else Verdict.OK
         kind = "KS distance" if isinstance(column, NumberReference) else "total variation"
         when = "its first" if first else "the last"
+        other = "other data than it was" if effect > needed else "data like those that it was"
         return Measurement(
             check=self.name,
             feature=column.name,
@@ -161,7 +162,7 @@ class Skew:
             cleared=effect < CLEAR * needed and n > 0,
             immediate=verdict is Verdict.DRIFT,
             reason=(
-                f"{column.name}: the version serves other data than it was trained on: {kind} "
+                f"{column.name}: the version serves {other} trained on: {kind} "
                 f"{effect:.2f} in {when} {scale:,} events, where no stretch of the reference had "
                 f"more than {needed / PEAKS:.2f}"
             ),

@@ -117,6 +117,35 @@ def test_what_was_raised_is_told_until_it_is_clear() -> None:
     assert measurement.cleared
 
 
+@pytest.mark.parametrize(
+    ("name", "alarm"),
+    [
+        ("latency", "rose"),
+        ("future", "is wrong"),
+        ("replayed", "are old ones"),
+        ("leak", "it leaks"),
+    ],
+)
+def test_what_is_over_is_not_told_as_if_it_went_on(name: str, alarm: str) -> None:
+    kind, feature, _ = FAULTS[name]
+    check, broken = made(kind), _broken(name)[:28]
+    assert alarm in said(check, broken)[-1][1].reason
+    for view in panes(frame(N, 3))[28:]:
+        [over] = check.look(view, {feature})
+    assert (over.verdict, over.cleared) == (Verdict.OK, True)
+    assert alarm not in over.reason
+
+
+def test_skew_that_is_over_is_told_so() -> None:
+    rows = frame(N, 7)
+    check = made(Skew)
+    [(_, first)] = said(check, panes(rows.assign(amount=rows["amount"] * 1.8 + 32))[:16])
+    assert "serves other data" in first.reason
+    [over] = [m for view in panes(rows)[16:32] for m in check.look(view, {"amount"})]
+    assert over.verdict is Verdict.OK
+    assert "serves data like those that it was trained on" in over.reason
+
+
 def test_resends_are_counted_between_events() -> None:
     views = panes(frame(4 * SIZE, 5))
     check = made(Duplicates)
