@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tests.checks.flow import CARD, SIZE
+from tests.checks.flow import CARD, SIZE, frame
 
 ONSET = 20 * SIZE
 N = 40 * SIZE
@@ -86,3 +86,47 @@ def replayed(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 def thinned(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     kept: pd.DataFrame = rows[~some(rows, rng, 0.5)].reset_index(drop=True)
     return kept
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(9)
+
+
+def whole(n: int = N) -> pd.DataFrame:
+    return frame(n, 9)
+
+
+def old_as_new() -> pd.DataFrame:
+    """Old data, with the times of now."""
+    rows = whole()
+    return replayed(rows, rng()).assign(occurred_at=rows["occurred_at"])
+
+
+def very_old() -> pd.DataFrame:
+    """Old data from 35 panes before."""
+    rows = whole(60 * SIZE)
+    old = (rows.index >= 40 * SIZE) & (rng().random(len(rows)) < 0.3)
+    names = [*CARD.features, "occurred_at", "score", "prediction"]
+    return rows.assign(**{n: rows[n].mask(old, rows[n].shift(35 * SIZE)) for n in names})
+
+
+def held_back() -> pd.DataFrame:
+    """All features are those of six panes ago, in every event."""
+    rows = whole()
+    names = list(CARD.features)
+    held = rows.index >= ONSET
+    return rows.assign(**{n: rows[n].mask(held, rows[n].shift(6 * SIZE)) for n in names})
+
+
+def short_tail() -> pd.DataFrame:
+    rows = whole()
+    tail = some(rows, rng(), 0.06)
+    return rows.assign(latency_ms=rows["latency_ms"].mask(tail, rows["latency_ms"] * 6))
+
+
+def in_twos() -> pd.DataFrame:
+    """Every input comes twice, and never a third time."""
+    rows = whole()
+    second = (rows.index >= ONSET) & (rows.index % 2 == 1)
+    names = list(CARD.features)
+    return rows.assign(**{n: rows[n].mask(second, rows[n].shift(1)) for n in names})

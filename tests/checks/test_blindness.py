@@ -32,20 +32,26 @@ from monitor.checks.thinned import Thinned
 from monitor.events import SIGNALS
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.codes import NULL_CODE
-from tests.checks.flow import CARD, SIZE, frame, made, panes, profile, said
+from tests.checks.flow import SIZE, frame, made, panes, profile, said
 from tests.checks.flow_faults import (
     ONSET,
-    N,
     ahead,
     fallbacks,
     features_of_before,
+    held_back,
+    in_twos,
     late,
     leaking,
+    old_as_new,
     repeated,
     replayed,
+    rng,
+    short_tail,
     slow_tail,
     some,
     thinned,
+    very_old,
+    whole,
     wrong_side,
 )
 
@@ -210,14 +216,6 @@ def stream(
     return look
 
 
-def rng() -> np.random.Generator:
-    return np.random.default_rng(9)
-
-
-def whole(n: int = N) -> pd.DataFrame:
-    return frame(n, 9)
-
-
 def after(name: str, change: Callable[[Any], Any]) -> Callable[[], pd.DataFrame]:
     """One column changed from the onset on."""
 
@@ -235,42 +233,6 @@ def by_stream(
     seen: Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame],
 ) -> Blind:
     return Blind(kind, words, stream(kind, unseen), stream(kind, lambda: seen(whole(), rng())))
-
-
-def old_as_new() -> pd.DataFrame:
-    """Old data, with the times of now."""
-    rows = whole()
-    return replayed(rows, rng()).assign(occurred_at=rows["occurred_at"])
-
-
-def very_old() -> pd.DataFrame:
-    """Old data from 35 panes before."""
-    rows = whole(60 * SIZE)
-    old = (rows.index >= 40 * SIZE) & (rng().random(len(rows)) < 0.3)
-    names = [*CARD.features, "occurred_at", "score", "prediction"]
-    return rows.assign(**{n: rows[n].mask(old, rows[n].shift(35 * SIZE)) for n in names})
-
-
-def held_back() -> pd.DataFrame:
-    """All features are those of six panes ago, in every event."""
-    rows = whole()
-    names = list(CARD.features)
-    held = rows.index >= ONSET
-    return rows.assign(**{n: rows[n].mask(held, rows[n].shift(6 * SIZE)) for n in names})
-
-
-def short_tail() -> pd.DataFrame:
-    rows = whole()
-    tail = some(rows, rng(), 0.06)
-    return rows.assign(latency_ms=rows["latency_ms"].mask(tail, rows["latency_ms"] * 6))
-
-
-def in_twos() -> pd.DataFrame:
-    """Every input comes twice, and never a third time."""
-    rows = whole()
-    second = (rows.index >= ONSET) & (rows.index % 2 == 1)
-    names = list(CARD.features)
-    return rows.assign(**{n: rows[n].mask(second, rows[n].shift(1)) for n in names})
 
 
 def resent() -> Found:
