@@ -33,7 +33,7 @@ class RepeatedInputs(ShareCheck):
     **Blind to** models of few features with few values, whose inputs repeat by nature (where more
     than half do, it is switched off); to inputs that come just twice; to a single feature that
     repeats (`stuck`); and to repeats farther apart than a pane (`replayed`, `stale`).
-    **Cost**: 10 us a pane; the inputs are shared.
+    **Cost**: 30 to 35 us a pane; the inputs are shared.
 
     >>> import numpy as np
     >>> _counted(np.array([7, 7, 7, 8, 8, 9], np.uint32))

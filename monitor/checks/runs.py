@@ -5,20 +5,17 @@ at which value. Never: a judgement.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from monitor.checks.pane_view import PaneView
 from monitor.errors import StateError
-from monitor.events import Bool, Float64, Int64
+from monitor.events import Float64, Int64
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import NULL_CODE
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
-
-TAIL: Final = 16
-"""Events at the end of a pane that are looked at first: most runs are shorter."""
 
 
 class Runs:
@@ -56,12 +53,22 @@ class Runs:
     def add(self, pane: PaneView) -> None:
         """Take the next pane."""
         values = self.values(pane)
-        newest, length, whole, empty = found = _last_runs(values[:, -TAIL:])
-        longer = np.flatnonzero(whole)
-        if longer.size:
-            for known, full in zip(found, _last_runs(values[longer]), strict=True):
-                known[longer] = full
+        n = values.shape[1]
+        there = ~np.isnan(values)
+        backwards = there[:, ::-1]
+        newest = np.take_along_axis(values, n - 1 - backwards.argmax(axis=1)[:, None], axis=1)
+        other = there & (values != newest)
+        ended = other[:, ::-1].argmax(axis=1)  # events since the last one of another value
+        whole = ~other.any(axis=1)
+        ended = np.where(whole, n, ended)
+        length = np.where(
+            whole,
+            there.sum(axis=1),
+            (backwards & (np.arange(n) < ended[:, None])).sum(axis=1),
+        )
+        newest = newest[:, 0]
         going_on = whole & (newest == self.last)
+        empty = ~there.any(axis=1)
         self.lengths = np.where(empty, self.lengths, length + np.where(going_on, self.lengths, 0))
         self.lengths[np.isinf(newest)] = 0
         self.last = np.where(empty, self.last, newest)
@@ -79,21 +86,6 @@ class Runs:
                 "start the windows of the version anew"
             )
         self.last, self.lengths = last.astype(np.float64), lengths.astype(np.int64)
-
-
-def _last_runs(values: Float64) -> tuple[Float64, Int64, Bool, Bool]:
-    """Of each row: its last value, the run that it ends with, whether that is all, and empty."""
-    n = values.shape[1]
-    there = ~np.isnan(values)
-    backwards = there[:, ::-1]
-    newest = np.take_along_axis(values, n - 1 - backwards.argmax(axis=1)[:, None], axis=1)
-    other = there & (values != newest)
-    ended = other[:, ::-1].argmax(axis=1)  # events since the last one of another value
-    whole = ~other.any(axis=1)
-    ended = np.where(whole, n, ended)
-    length = (backwards & (np.arange(n) < ended[:, None])).sum(axis=1)
-    empty: Bool = np.logical_not(there.any(axis=1))
-    return newest[:, 0], length, whole, empty
 
 
 def longest_runs(values: Float64) -> tuple[float, float, float]:
