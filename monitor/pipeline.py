@@ -22,8 +22,9 @@ from monitor.census import Census
 from monitor.clock import Clock
 from monitor.config import TopicSettings
 from monitor.events import PredictionColumns, Record, Validated
-from monitor.findings import Finding, span_of_event
+from monitor.findings import Finding, Measurement, finding_of, span_of_event
 from monitor.judging.judge import Judge
+from monitor.labelled import LabelledChecks
 from monitor.publishing.alert_event import alert_records
 from monitor.publishing.outgoing import Publisher
 from monitor.publishing.rejection import rejection_records
@@ -88,6 +89,7 @@ class Pipeline:
         self._versions = Versions(
             self._census, roster, self._snapshots, self._boundaries, telemetry, self._desk
         )
+        self._labelled = LabelledChecks(roster, store)
         self._commit: Commit | None = None
         self._stored: tuple[StoredUntil, ...] = ()
 
@@ -120,11 +122,13 @@ class Pipeline:
         self._take(*known[1])
 
     def on_tick(self, behind: Collection[Partition] = ()) -> None:
-        """What only the clock can see: a model whose events have stopped.
+        """What only the clock can see: a model whose events have stopped; labels that have come.
 
         Of a model on a partition that is `behind` (paused, or with records still to be read),
-        nobody can say that it is silent.
+        nobody can say that it is silent. Raises StorageError: come again with the next tick.
         """
+        for monitor, measurements in self._labelled.look():
+            self._compared(monitor, measurements)
         active, topic = self._roster.active(), self._topics.predictions
         for finding in self._census.fallen_silent(active, topic, behind):
             self._snapshots.unrepeatable(finding.model)
@@ -222,6 +226,7 @@ class Pipeline:
         self._roster.forget()
         self._judge.forget()
         self._census.forget()
+        self._labelled.forget()
 
     def _commit_of(self, offsets: Mapping[Partition, int], *, snapshot: bool) -> Commit:
         ready = self._snapshots.ready(offsets)
@@ -265,6 +270,7 @@ class Pipeline:
         work = self._desk.work
         work.predictions += marked
         work.labels += validated.labels
+        self._labelled.take(validated.labels)
         work.rejected += validated.rejected
         work.events += len(validated)
 
@@ -306,6 +312,15 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001 - the outer guard of one version
                 self._versions.quarantine(version, monitor.pane_begin(chunk), error)
                 return
+
+    def _compared(self, monitor: VersionMonitor, measurements: Sequence[Measurement]) -> None:
+        """Step 5 for what labels say of a version."""
+        version = (monitor.card.model, monitor.card.model_version)
+        last = self._census.models[version[0]].last_span
+        if last is not None:
+            found = [finding_of(version, last, one, clock=True) for one in measurements]
+            self._desk.judged(found, monitor.policy)
+            self._snapshots.unrepeatable(version[0])
 
     def _windowed(self, columns: PredictionColumns, monitor: VersionMonitor) -> Iterator[Chunk]:
         self._telemetry.received("windows", len(columns))

@@ -127,7 +127,7 @@ def label_leaks(profile: Profile, codes: Codes, positive: Bool) -> list[Measurem
     question (of several classes, call it once for each). A feature is a leak where it reaches an
     area under the curve of .98, or .75 and .15 more than the model's own score.
 
-    Nothing joins live labels to codes yet: the caller does. The reference's labels are audited in
+    `monitor.labelled` joins labels to codes; the reference's labels are audited in
     `monitor.profiling.leakage`.
 
     **Blind to** a leak that only several features together give away, and to labels of numbers.

@@ -20,9 +20,10 @@ from monitor.decisions import Boundary, Ruling
 from monitor.errors import StorageError
 from monitor.events import RejectedRecord
 from monitor.storage.connection import Connection
+from monitor.storage.queries import LOGGED_EVENTS, ask
 from monitor.storage.refusal import OF_CONTENT, in_log_order, places, refusal, store_by_halves
 from monitor.storage.schema import migrate
-from monitor.storage.store import REFUSED, StoreBatch, StoredUntil, Watermark
+from monitor.storage.store import REFUSED, Logged, StoreBatch, StoredUntil, Watermark
 from monitor.storage.tables import (
     MONTHLY_TABLES,
     alert_rows,
@@ -116,6 +117,14 @@ class ClickHouseStore:
         rows = self.connection.query(_REFUSED, {**named, "most": _MOST_REFUSED})
         refused = {(row["partition"], row["offset"]): row["message"] for row in rows}
         return StoredUntil(topic, **marks, refused=refused)
+
+    def logged(self, model: str, event_ids: Sequence[str]) -> list[Logged]:
+        """The stored predictions of these ids, resends left out, by time and offset."""
+        named = {"model": model, "event_ids": list(event_ids)}
+        return [
+            Logged(**{**row, "occurred_us": to_us(row["occurred_us"])})
+            for row in ask(self.connection, LOGGED_EVENTS, named)
+        ]
 
     def save_card(self, card: ModelCard, *, appended_us: int) -> None:
         """Keep a registration."""

@@ -15,7 +15,7 @@ from monitor.decisions import Boundary, Ruling
 from monitor.errors import StorageError
 from monitor.events import RejectedRecord
 from monitor.storage.refusal import Place, places, refusal
-from monitor.storage.store import REFUSED, StoreBatch, StoredUntil, Watermark
+from monitor.storage.store import REFUSED, Logged, StoreBatch, StoredUntil, Watermark
 from monitor.storage.tables import (
     MONTHLY_TABLES,
     alert_rows,
@@ -136,6 +136,26 @@ class MemoryStore:
             if row["topic"] == topic and REFUSED in row["reasons"]
         }
         return StoredUntil(topic, **marks, refused=refused)
+
+    def logged(self, model: str, event_ids: Sequence[str]) -> list[Logged]:
+        """The stored predictions of these ids, resends left out, by time and offset."""
+        self._refuse()
+        asked = set(event_ids)
+        found = [
+            Logged(
+                event_id=row["event_id"],
+                model_version=row["model_version"],
+                occurred_us=to_us(row["occurred_at"]),
+                numbers=row["numbers"],
+                strings=row["strings"],
+                faults=row["faults"],
+                score=row["score"],
+                prediction=row["prediction"],
+            )
+            for row in self.rows("predictions")
+            if row["model"] == model and row["event_id"] in asked and not row["repeated"]
+        ]
+        return sorted(found, key=lambda event: event.occurred_us)
 
     def save_card(self, card: ModelCard, *, appended_us: int) -> None:
         """Keep a registration."""

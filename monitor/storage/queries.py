@@ -258,6 +258,19 @@ LIMIT 100
 """,
 )
 
+LOGGED_EVENTS = Query(
+    "logged_events",
+    "What a model saw and answered in the predictions of these ids, resends left out.",
+    """
+SELECT event_id, model_version, occurred_at AS occurred_us, numbers, strings, faults, score,
+    prediction
+FROM predictions
+WHERE model = {model:String} AND event_id IN {event_ids:Array(String)} AND NOT repeated
+ORDER BY occurred_at, offset
+LIMIT 1 BY topic, partition, offset
+""",
+)
+
 LABELS_OF_EVENT = Query(
     "labels_of_event",
     "The labels that came for one prediction, the last one first.",
@@ -322,6 +335,7 @@ ALL: Final[tuple[Query, ...]] = (
     FINDINGS_BY_MONTH,
     FINDINGS_OF_FEATURE,
     EVENT_BY_ID,
+    LOGGED_EVENTS,
     LABELS_OF_EVENT,
     LAST_EVENTS,
     CARDS_OF_MODEL,

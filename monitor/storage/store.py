@@ -94,6 +94,20 @@ class StoreBatch:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One stored prediction, as far as a label is compared with it."""
+
+    event_id: str
+    model_version: str
+    occurred_us: int
+    numbers: Mapping[str, float]
+    strings: Mapping[str, str]
+    faults: Mapping[str, str]
+    score: float | None
+    prediction: str
+
+
 class Store(Protocol):
     """Where the rows go.
 
@@ -118,6 +132,10 @@ class Store(Protocol):
 
     def stored_until(self, topic: str) -> StoredUntil:
         """How far the rows of a topic are stored, for a restore."""
+        ...
+
+    def logged(self, model: str, event_ids: Sequence[str]) -> list[Logged]:
+        """The stored predictions of these ids, resends left out, by time and offset."""
         ...
 
     def save_card(self, card: ModelCard, *, appended_us: int) -> None:

@@ -29,6 +29,7 @@ from tests.storage.samples import (
 VALUES: dict[str, Any] = {
     "model": "flights",
     "event_id": "flights-0-1",
+    "event_ids": ["flights-0-1", "flights-0-2"],
     "request_id": "",
     "feature": "score",
     "since": datetime(2013, 1, 1, tzinfo=UTC),
