@@ -17,7 +17,7 @@ from monitor.broker import Partition
 from monitor.census import Census, ModelState
 from monitor.config import TopicSettings
 from monitor.decisions import Boundary, Change, Place, Ruling, card_hash
-from monitor.errors import ContractError
+from monitor.errors import ConfigError, ContractError
 from monitor.events import Record, RejectedRecord
 from monitor.findings import Span
 from monitor.judging.judge import Judge, Policy
@@ -72,10 +72,18 @@ class Boundaries:
     def put_card(self, card: ModelCard) -> None:
         """Take a card: it acts at once for a version that has sent no event, else it waits.
 
-        Beyond `limits.models` it is turned away: its version is not tested, and of its events
-        nothing is kept that the card calls sensitive.
+        Beyond `limits.models`, or if it hashes with a key that this worker does not have, it is
+        turned away: its version is not tested as it says, and of its events nothing is kept that
+        the card calls sensitive.
         """
         version = (card.model, card.model_version)
+        try:
+            self._validator.check_key(card)
+        except ConfigError as error:
+            self._telemetry.dropped("intake", "hash_key")
+            self._validator.turn_away(card)
+            log.error("card of %s %s not taken: %s", *version, error)
+            return
         if not self._roster.has_room_for(card):
             self._telemetry.dropped("intake", "models_limit")
             self._validator.turn_away(card)

@@ -109,7 +109,7 @@ class CardMasks:
         strictest: dict[str, FeatureSpec] = {}
         entity = "raw"
         for card in cards:
-            _check_key(card, key)
+            check_key(card, key)
             for name, spec in card.features.items():
                 before = strictest.get(name, spec)
                 if _strength(spec.sensitivity) >= _strength(before.sensitivity):
@@ -216,7 +216,8 @@ def _strength(sensitivity: str) -> int:
     return _STRENGTH.index(sensitivity)
 
 
-def _check_key(card: ModelCard, key: HashKey | None) -> None:
+def check_key(card: ModelCard, key: HashKey | None) -> None:
+    """Raise ConfigError where the card hashes and the key is absent or another one."""
     if not card.hashes:
         return
     which = f"the card of {card.model} {card.model_version} hashes {', '.join(card.hashes)}"

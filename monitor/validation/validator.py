@@ -38,6 +38,7 @@ from monitor.validation.reasons import Reasons
 from monitor.validation.sensitivity import (
     WITHHOLDING,
     CardMasks,
+    check_key,
     masked_original,
     withheld_original,
 )
@@ -91,8 +92,12 @@ class Validator:
         else:
             self._masks.pop(card.model, None)
 
+    def check_key(self, card: ModelCard) -> None:
+        """Raise ConfigError where the card hashes and the key is absent or another one."""
+        check_key(card, self._key)
+
     def turn_away(self, card: ModelCard) -> None:
-        """A card for which there is no room: what it would mask is withheld instead.
+        """A card that is not taken: what it would mask is withheld instead.
 
         Nothing is kept of the card, so however many come: where no card of its model was taken,
         features and entities of all models without a card are withheld from now on.

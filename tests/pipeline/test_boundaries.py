@@ -302,3 +302,21 @@ def _turned_away(plant: Plant) -> float:
     return plant.telemetry.value(
         "plumbline_step_dropped_total", step="intake", reason="models_limit"
     )
+
+
+def test_a_card_whose_key_is_missing_stops_nothing_and_nothing_of_it_is_kept_in_clear() -> None:
+    hashed = whole_card(
+        features={
+            **whole_card().features,
+            "shop": FeatureSpec(type="category", sensitivity="hash"),
+        }
+    )
+    plant = Plant(whole_card(model="other"), hashed)
+    plant.run(events(20)).run(events(20, model="other", first=20))
+    dropped = plant.telemetry.value(
+        "plumbline_step_dropped_total", step="intake", reason="hash_key"
+    )
+    assert dropped == 1
+    kept = {row["model"]: dict(row["strings"]) for row in plant.store.rows("predictions")}
+    assert kept.keys() == {MODEL, "other"}
+    assert "shop" not in kept[MODEL]
