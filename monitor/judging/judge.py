@@ -126,8 +126,8 @@ class Judge:
         until_us = None if command.until is None else to_us(command.until)
         if command.action in ("silence", "accept") and until_us is not None and until_us <= at_us:
             raise ContractError(
-                f"until {command.until} is over: the events of {command.model} are at "
-                f"{to_datetime(at_us)} (event time); give a later time"
+                f"until {command.until} is over: the newest events of {command.model} are later "
+                "(event time); give a later time"
             )
         mark = Mark(command.who, command.why, command.command_id, at_us, until_us)
         said = spoken(command)
