@@ -77,6 +77,7 @@ class MemoryStore:
 
     >>> store = MemoryStore()
     >>> store.store(StoreBatch())
+    []
     >>> store.rows("predictions")
     []
     """

@@ -327,7 +327,8 @@ SHAPES = st.sampled_from([[CANARY], {"name": CANARY}])
 
 @given(
     st.dictionaries(NAMES, VALUES),
-    st.dictionaries(st.sampled_from(["model_version", "score", "prediction", "segments"]), SHAPES),
+    # Segments are tags that nothing masks (docs/security.md).
+    st.dictionaries(st.sampled_from(["model_version", "score", "prediction", "status"]), SHAPES),
     st.dictionaries(st.sampled_from(["colour", "name", "trace"]), VALUES),
     st.booleans(),
 )
