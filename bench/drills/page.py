@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.drills.runs import Run, Twin
 from bench.machine import commit_line, machine_line
-from monitor.backtest.caught import WITHIN
+from monitor.backtest.caught import WITHIN, Firing
 from producers.faults import FAULTS
 
 NAMED_SHARE: Final = 0.9
@@ -82,10 +82,8 @@ def _page(runs: Sequence[Run], twins: Sequence[Twin], minutes: float) -> Iterato
         yield f"| {twin.month} | {twin.seed} | {fired or '-'} | {_names(twin.from_checks) or '-'} |"
 
 
-def _names(firings: Sequence[object]) -> str:
-    return ", ".join(
-        dict.fromkeys(f"{f.alertname} {f.feature}".strip() for f in firings)  # type: ignore[attr-defined]
-    )
+def _names(firings: Sequence[Firing]) -> str:
+    return ", ".join(dict.fromkeys(f"{f.alertname} {f.feature}".strip() for f in firings))
 
 
 def _totals(runs: Sequence[Run], twins: Sequence[Twin]) -> Iterator[tuple[str, str, bool]]:
