@@ -47,6 +47,8 @@ class LabelledChecks:
 
     def take(self, groups: Sequence[LabelColumns]) -> None:
         """Take the labels of a batch: those that name an event of a model that is tested."""
+        if not groups:
+            return
         tested = {model for model, _ in self._roster.active()}
         for columns in groups:
             if columns.model not in tested:
@@ -147,17 +149,19 @@ def _leaks(
 def _usable(event: Logged, name: str) -> float:
     if name == "score":
         return np.nan if event.score is None else event.score
-    if event.faults.get(name, next(iter(USABLE_FAULTS))) not in USABLE_FAULTS:
-        return np.nan
-    return event.numbers.get(name, np.nan)
+    return event.numbers.get(name, np.nan) if _is_usable(event, name) else np.nan
 
 
 def _category(event: Logged, name: str) -> str | None:
     if name == "prediction":
         return event.prediction
-    if event.faults.get(name, next(iter(USABLE_FAULTS))) not in USABLE_FAULTS:
-        return None
-    return event.strings.get(name)
+    return event.strings.get(name) if _is_usable(event, name) else None
+
+
+def _is_usable(event: Logged, name: str) -> bool:
+    """Whether what was logged of a feature is a value: a fault of another kind makes it none."""
+    fault = event.faults.get(name)
+    return fault is None or fault in USABLE_FAULTS
 
 
 def _numbers(values: Sequence[Any]) -> Float64:
