@@ -43,6 +43,12 @@ _KEY_ID_BYTES: Final = 8
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
 
+NULL_WORDS: Final = frozenset(
+    {"", "?", "-", "#n/a", "n/a", "na", "nan", "nil", "none", "null"}
+    | {"missing", "undefined", "unknown"}
+)
+"""Texts that commonly stand for "no value", lower case and stripped."""
+
 
 def value_fault(
     spec: FeatureSpec, value: object, *, string_chars: int = MAX_STRING_CHARS

@@ -17,12 +17,7 @@ from monitor.events import Bool, Float64
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.profile import Profile
 from schemas.model import OUTPUT_NAMES, ModelCard
-
-NULL_WORDS: Final = frozenset(
-    {"", "?", "-", "#n/a", "n/a", "na", "nan", "nil", "none", "null"}
-    | {"missing", "undefined", "unknown"}
-)
-"""Texts that commonly stand for "no value", lower case and stripped."""
+from schemas.values import NULL_WORDS
 
 HORIZONS: Final = (2, 4, 7)
 """Panes in a row in which the value has to be frequent: 7 whole ones end within 2,000 events."""

@@ -9,11 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-NULL_WORDS: Final = frozenset(
-    {"", "?", "-", "#n/a", "n/a", "na", "nan", "nil", "none", "null"}
-    | {"missing", "undefined", "unknown"}
-)
-"""Texts that commonly stand for "no value", lower case and stripped."""
+from schemas.values import NULL_WORDS
 
 SENTINELS: Final = (-1, -9, -99, -999, -9999, -99999, 99, 999, 9999, 99999, 999999, 1e20, -1e20)
 """Numbers that commonly stand for "no value"."""

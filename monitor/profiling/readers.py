@@ -28,7 +28,7 @@ from monitor.profiling.columns import (
     text_column,
     time_column,
 )
-from monitor.profiling.hidden import NULL_WORDS
+from schemas.values import NULL_WORDS
 
 Declared = Mapping[str, str]
 """Column name to what the model card calls it: number, boolean or category."""
