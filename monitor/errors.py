@@ -8,7 +8,8 @@
     ├── StorageError                ClickHouse refused or could not be reached
     ├── BrokerError                 Kafka refused or could not be reached
     ├── FencedError                 another worker owns these partitions now
-    └── RoutingError                Alertmanager refused or could not be reached
+    ├── RoutingError                Alertmanager refused or could not be reached
+    └── NotFoundError               what was asked for is not stored
 
 Each says in `retryable` whether the same call may succeed later without anybody changing anything.
 """
@@ -67,3 +68,7 @@ class RoutingError(PlumblineError):
     def __init__(self, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class NotFoundError(PlumblineError):
+    """What was asked for by its id is not stored; the message says where else it may be."""

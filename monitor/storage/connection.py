@@ -12,6 +12,7 @@ from threading import Event
 from typing import Any, Final
 
 import clickhouse_connect
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 from urllib3.exceptions import HTTPError
@@ -99,15 +100,39 @@ class Connection:
         parameters: Mapping[str, Any] | None = None,
         *,
         binary: tuple[str, ...] = (),
+        limits: Mapping[str, int] | None = None,
     ) -> list[dict[str, Any]]:
-        """Rows as dictionaries; columns named in `binary` as bytes, other text as str."""
+        """Rows as dictionaries; columns named in `binary` as bytes, other text as str.
+
+        `limits` are ClickHouse's own settings for this question alone, such as max_result_rows.
+        """
         with self._translated("query"):
             result = self._client().query(
                 sql,
                 parameters=dict(parameters or {}),
+                settings=dict(limits or {}),
                 column_formats=dict.fromkeys(binary, "bytes"),
             )
             return list(result.named_results())
+
+    def arrow(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        limits: Mapping[str, int] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows as Arrow batches, one at a time as the server sends them; the first has no rows.
+
+        So the columns and their types are known where there are no rows at all.
+        """
+        with self._translated("query"):
+            body = self._client().raw_stream(
+                sql, dict(parameters or {}), settings=dict(limits or {}), fmt="ArrowStream"
+            )
+            with body, pa.ipc.open_stream(body) as batches:
+                yield pa.RecordBatch.from_pylist([], batches.schema)
+                yield from batches
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """A statement without rows."""
@@ -186,7 +211,7 @@ class Connection:
             yield
         except ClickHouseError as error:
             raise self._storage_error(doing, error) from None
-        except (HTTPError, OSError) as error:
+        except (HTTPError, OSError, pa.ArrowInvalid) as error:
             self.close()
             raise self._storage_error(doing, error) from None
 

@@ -20,12 +20,17 @@ _PARAMETER: Final = re.compile(r"\{(\w+):")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question; `binary` are the columns that come back as bytes."""
+    """One question; `binary` are the columns that come back as bytes.
+
+    `most_rows_read`, where set, is what a `Reader` lets it read before it gives up: a question
+    about one event or one window must never scan a table.
+    """
 
     name: str
     purpose: str
     sql: str
     binary: tuple[str, ...] = ()
+    most_rows_read: int | None = None
 
     @property
     def parameters(self) -> frozenset[str]:
@@ -41,12 +46,17 @@ def ask(
     connection: Connection, query: Query, parameters: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
     """The answer's rows. Times may be given as aware datetimes."""
+    return connection.query(query.sql, bound(query, parameters), binary=query.binary)
+
+
+def bound(query: Query, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The values as they travel; ValueError unless they are exactly those that it takes."""
     given = {name: _bound(value) for name, value in (parameters or {}).items()}
     if given.keys() != query.parameters:
         raise ValueError(
             f"query {query.name} takes {sorted(query.parameters)}, got {sorted(given)}"
         )
-    return connection.query(query.sql, given, binary=query.binary)
+    return given
 
 
 def _bound(value: Any) -> Any:
