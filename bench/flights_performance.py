@@ -29,7 +29,6 @@ from monitor.findings import Verdict
 from monitor.performance.compare import Outcome
 from monitor.performance.lookup import MemoryLookUp
 from monitor.performance.metrics import MEASURES, Labelled
-from monitor.performance.reference import Estimator
 from monitor.performance.watch import CohortReport, PerformanceWatch
 from producers import flights
 
@@ -142,7 +141,7 @@ def estimates(data: Data) -> None:
     """CBPE by month: ours, NannyML's, and what came true."""
     print("\nEstimated without labels, minus what came true (NannyML in brackets)")
     card = flights_card()
-    estimator = Estimator(reference_of(card, data.reference))
+    estimator = reference_of(card, data.reference)
     stream = data.stream[data.stream["label"].notna()]
     theirs = _nannyml(data.reference, stream)
     by_month = month_of(stream["occurred_at"])

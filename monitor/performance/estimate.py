@@ -11,16 +11,16 @@ from typing import Any, Final, Self
 import numpy as np
 from scipy.optimize import isotonic_regression
 
+from monitor.errors import ProfileError
 from monitor.events import Float64
 from monitor.performance.decisions import Confusion
+from monitor.performance.loss_tree import LossTree
 from monitor.performance.probabilities import EPSILON
 
 ASSUMPTIONS: Final = (
     "Holds while the outcome depends on the score as it did in the reference: if the inputs move, "
     "the estimate follows; if the relation of input and outcome moves (concept drift), it does not."
 )
-LEAVES: Final = 64
-LEAF_ROWS: Final = 30
 MIN_ROWS: Final = 200
 """Labelled reference rows that an estimate needs."""
 
@@ -47,23 +47,27 @@ class Calibrator:
         known = ~(np.isnan(truth) | np.isnan(score))
         scores, place, n = np.unique(score[known], return_inverse=True, return_counts=True)
         rates = np.bincount(place, truth[known], len(scores)) / n
-        fitted = isotonic_regression(rates, weights=n.astype(np.float64)).x
-        return cls(scores, np.asarray(fitted, np.float64))
+        fitted = np.asarray(isotonic_regression(rates, weights=n.astype(np.float64)).x, np.float64)
+        steps = np.diff(fitted) != 0.0
+        ends = np.append(True, steps) | np.append(steps, True)  # between them it is level
+        return cls(scores[ends], fitted[ends])
 
     def of(self, score: Float64) -> Float64:
         """Calibrated probabilities."""
         return np.asarray(np.interp(score, self.scores, self.probabilities), np.float64)
 
-    def state(self) -> dict[str, Any]:
-        """Plain arrays."""
-        return {"scores": self.scores, "probabilities": self.probabilities}
+    def table(self) -> Float64:
+        """Both columns as one array, float64[2, n]."""
+        return np.array([self.scores, self.probabilities])
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """The calibrator of `state` again."""
-        return cls(
-            np.array(state["scores"], np.float64), np.array(state["probabilities"], np.float64)
-        )
+    def of_table(cls, table: Float64) -> Self:
+        """The calibrator of `table` again; ProfileError unless it rises."""
+        if table.ndim != 2 or len(table) != 2 or not table.size or not np.isfinite(table).all():
+            raise ProfileError(f"a calibrator of shape {table.shape} is no pair of finite columns")
+        if (np.diff(table[0]) <= 0).any():
+            raise ProfileError("the scores of a calibrator do not rise")
+        return cls(table[0], table[1])
 
 
 def expected_binary(score: Float64, answer: Float64, probability: Float64) -> dict[str, float]:
@@ -157,13 +161,9 @@ def expected_multiclass(
     }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class LossEstimator:
     """Direct loss estimation for regression: a second model that knows how wrong the first one is.
-
-    Parameters
-    ----------
-    seed
-        Of the tree's ties (scikit-learn).
 
     Fitted on features and prediction against |error| of the reference; gives the expected mean
     absolute error, and from squared errors the RMSE.
@@ -175,8 +175,7 @@ class LossEstimator:
 
     >>> rng = np.random.default_rng(1)
     >>> x = rng.uniform(0, 1, (2_000, 1))
-    >>> estimator = LossEstimator(seed=0)
-    >>> estimator.fit(x, x[:, 0], x[:, 0] + rng.normal(0.0, 0.1 + x[:, 0]))
+    >>> estimator = LossEstimator.fit(x, x[:, 0], x[:, 0] + rng.normal(0.0, 0.1 + x[:, 0]), seed=0)
     >>> far = np.full((500, 1), 0.9)
     >>> 0.6 < estimator.expected(far, far[:, 0])["mae"] < 1.0
     True
@@ -184,38 +183,27 @@ class LossEstimator:
     NannyML, Performance Estimation: Direct Loss Estimation.
     """
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._models: dict[int, Any] = {}
+    absolute: LossTree
+    square: LossTree
 
-    @property
-    def fitted(self) -> bool:
-        """Whether there were rows enough."""
-        return bool(self._models)
-
-    def fit(self, features: Float64, answer: Float64, truth: Float64) -> None:
-        """Learn from labelled rows."""
+    @classmethod
+    def fit(cls, features: Float64, answer: Float64, truth: Float64, seed: int) -> Self | None:
+        """Learn from labelled rows; None where they are too few. `seed` is of the trees' ties."""
         known = ~(np.isnan(answer) | np.isnan(truth))
         if known.sum() < MIN_ROWS:
-            return
+            return None
         inputs = np.column_stack((features, answer))[known]
         error = np.abs(answer - truth)[known]
-        # Slow to import, and of use to regression models alone.
-        from sklearn.tree import DecisionTreeRegressor
-
-        for power in (1, 2):
-            model = DecisionTreeRegressor(
-                max_leaf_nodes=LEAVES, min_samples_leaf=LEAF_ROWS, random_state=self._seed
-            )
-            self._models[power] = model.fit(inputs, error**power)
+        return cls(LossTree.fit(inputs, error, seed), LossTree.fit(inputs, error**2, seed))
 
     def expected(self, features: Float64, answer: Float64) -> dict[str, float]:
-        """The expected errors of rows without labels; nothing before `fit`."""
+        """The expected errors of rows without labels; empty without a row."""
         known = ~np.isnan(answer)
-        if not self.fitted or not known.any():
+        if not known.any():
             return {}
         inputs = np.column_stack((features, answer))[known]
-        mean, square = (float(self._models[power].predict(inputs).mean()) for power in (1, 2))
+        mean = float(self.absolute.predict(inputs).mean())
+        square = float(self.square.predict(inputs).mean())
         return {"mae": max(mean, 0.0), "rmse": float(np.sqrt(max(square, 0.0)))}
 
 

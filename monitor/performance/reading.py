@@ -5,7 +5,7 @@ In: validated columns of predictions and labels of one model, and its card. Out:
 without a card.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,8 @@ import xxhash
 
 from monitor.errors import ConfigError
 from monitor.events import Bool, Float64, LabelColumns, PredictionColumns
+from monitor.performance.metrics import Labelled
+from monitor.performance.reference import PerformanceReference
 from monitor.performance.rows import Answers, Truths
 from schemas.model import ModelCard
 from schemas.values import as_float, class_text
@@ -100,17 +102,50 @@ class AnswerReader:
             live=np.fromiter(
                 (event.get("role", "live") == "live" for event in events), np.bool_, count=n
             ),
-            answer=self._answer(columns, score),
+            answer=self._answer(columns.numbers, columns.categories, score),
             score=score if self.task == "binary" else np.full(n, np.nan),
             scores=self._scores(events),
-            features=self._features(columns),
+            features=self._features(columns.numbers, columns.categories, n),
         )
         return answers if kept.all() else answers.at(np.flatnonzero(kept))
 
-    def _answer(self, columns: PredictionColumns, score: Float64) -> Float64:
+    def reference(
+        self,
+        numbers: Mapping[str, Float64],
+        categories: Mapping[str, Sequence[str | None]],
+        scores: Mapping[str, Float64],
+        labels: Sequence[Any],
+    ) -> PerformanceReference | None:
+        """What a labelled data set tells, row by row in time order; None without a usable label.
+
+        `scores` by class of a multi-class model; a label may be None.
+        """
+        n = len(labels)
+        nothing = np.full(n, np.nan)
+        truth = self.codes("" if one is None else one for one in labels)
+        score = numbers.get("score", nothing) if self.task == "binary" else nothing
+        named = self.classes if self.task == "multiclass" else ()
+        rows = Labelled(
+            truth,
+            self._answer(numbers, categories, score),
+            score,
+            np.array([scores.get(name, nothing) for name in named]).reshape(len(named), n).T,
+        )
+        kept = ~np.isnan(truth)
+        if not kept.any():
+            return None
+        features = self._features(numbers, categories, n)
+        return PerformanceReference.fit(self.task, rows.kept(kept), features[kept])
+
+    def _answer(
+        self,
+        numbers: Mapping[str, Float64],
+        categories: Mapping[str, Sequence[str | None]],
+        score: Float64,
+    ) -> Float64:
         if self.task == "regression":
-            return columns.numbers["prediction"]
-        named = self.codes("" if one is None else one for one in columns.categories["prediction"])
+            return numbers["prediction"]
+        named = self.codes("" if one is None else one for one in categories["prediction"])
         if self._threshold is None or self.task != "binary":
             return named
         decided = (score >= self._threshold).astype(np.float64)
@@ -125,14 +160,18 @@ class AnswerReader:
         ]
         return np.array(rows, np.float64).reshape(len(events), len(self.classes))
 
-    def _features(self, columns: PredictionColumns) -> Float64:
-        n = len(columns)
+    def _features(
+        self,
+        numbers: Mapping[str, Float64],
+        categories: Mapping[str, Sequence[str | None]],
+        n: int,
+    ) -> Float64:
         found = [
-            _category_codes(columns.categories.get(name)) if is_category else None
+            _category_codes(categories.get(name)) if is_category else None
             for name, is_category in zip(self.features, self.categories, strict=True)
         ]
         rows = [
-            columns.numbers.get(name, np.full(n, np.nan)) if codes is None else codes
+            numbers.get(name, np.full(n, np.nan)) if codes is None else codes
             for name, codes in zip(self.features, found, strict=True)
         ]
         return np.array(rows, np.float64).reshape(len(self.features), n).T.copy()

@@ -24,7 +24,7 @@ from monitor.performance.lookup import LookUp
 from monitor.performance.losses import LEAST_PROBABILITY, losses, two_columns
 from monitor.performance.metrics import Labelled, Metric, measured
 from monitor.performance.reading import AnswerReader
-from monitor.performance.reference import Estimator, PerformanceReference
+from monitor.performance.reference import PerformanceReference
 from monitor.performance.rows import Answers, CohortRows
 from monitor.performance.skill import BLOCKS_BETWEEN_ALARMS, SkillWatch
 from schemas.model import ModelCard
@@ -80,12 +80,11 @@ class _Version:
         self.skill = SkillWatch(blocks_between_alarms)
         self.errors = EstimateErrors()
         self.reference: PerformanceReference | None = None
-        self.estimator: Estimator | None = None
         self.learning: Float64 | None = None
         """Rows from which a reference will be learnt."""
 
     def set_reference(self, reference: PerformanceReference) -> None:
-        self.reference, self.estimator, self.learning = reference, Estimator(reference), None
+        self.reference, self.learning = reference, None
 
 
 class PerformanceWatch:
@@ -225,11 +224,11 @@ class PerformanceWatch:
         labelled = rows.measurable()
         estimated: dict[str, float] = {}
         reconciled: list[Reconciled] = []
-        if kept.estimator is not None:
-            estimated = _expected(kept.estimator, rows)
-            alike = _expected(kept.estimator, rows.kept(rows.labelled)) if len(labelled) else {}
+        if kept.reference is not None:
+            estimated = _expected(kept.reference, rows)
+            alike = _expected(kept.reference, rows.kept(rows.labelled)) if len(labelled) else {}
         metrics = measured(self._reader.task, labelled) if len(labelled) else ()
-        if kept.estimator is not None:
+        if kept.reference is not None:
             reconciled = [
                 Reconciled(one.name, alike[one.name], one.value)
                 for one in metrics
@@ -359,7 +358,7 @@ class PerformanceWatch:
                 name: {
                     "skill": kept.skill.state(),
                     "errors": kept.errors.state(),
-                    "reference": kept.reference.state() if kept.reference else None,
+                    "reference": kept.reference.arrays() if kept.reference else None,
                     "learning": kept.learning,
                 }
                 for name, kept in self._versions.items()
@@ -390,8 +389,13 @@ class PerformanceWatch:
                 kept.errors.restore(saved["errors"])
                 kept.learning = saved["learning"]
                 if saved["reference"]:
-                    kept.set_reference(PerformanceReference.from_state(saved["reference"]))
+                    features = len(self._reader.features)
+                    kept.set_reference(
+                        PerformanceReference.of_arrays(
+                            self._reader.task, saved["reference"], features
+                        )
+                    )
 
 
-def _expected(estimator: Estimator, rows: CohortRows) -> dict[str, float]:
-    return estimator.expected(rows.answer, rows.score, rows.scores, rows.features)
+def _expected(reference: PerformanceReference, rows: CohortRows) -> dict[str, float]:
+    return reference.expected(rows.answer, rows.score, rows.scores, rows.features)

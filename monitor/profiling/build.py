@@ -17,9 +17,10 @@ from monitor.checks.suite import learn
 from monitor.clock import US_PER_DAY, US_PER_SECOND
 from monitor.detectors.calibration import calibrate
 from monitor.errors import ConfigError
-from monitor.events import Fault, Int64
+from monitor.events import Fault, Float64, Int64
+from monitor.performance.reading import AnswerReader
 from monitor.profiling.audit import Audit, audit_dataset
-from monitor.profiling.dataset import NO_TIME_US, OUTPUTS, Dataset
+from monitor.profiling.dataset import LABEL, NO_TIME_US, OUTPUTS, Dataset
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import Codes
 from monitor.sketches.number import NumberReference
@@ -77,6 +78,7 @@ def build_profile(
         longest_gap_us=_longest_gap_us(ordered_us),
         hourly_counts=hourly_counts(ordered_us),
         dataset_fingerprint=audit.dataset_fingerprint,
+        performance=_performance(dataset.in_time_order(), columns, card),
     )
     return _with_checks(profile, dataset, columns, codes, card), audit
 
@@ -151,6 +153,24 @@ def reference_panes(
             occurred_us=times[start:stop],
             faults=tuple(marks),
         )
+
+
+def _performance(ordered: Dataset, columns: Columns, card: ModelCard) -> dict[str, Float64]:
+    """What the labels of the reference tell of the model; nothing where it has none to measure."""
+    labels = ordered.columns.get(LABEL)
+    answered = all(name in ordered.columns for name in _outputs(card))
+    if labels is None or not answered or (card.task == "multiclass" and not card.classes):
+        return {}
+    scores = {name: ordered.columns[one].floats() for name, one in ordered.score_columns().items()}
+    found = AnswerReader(card).reference(
+        columns.numbers, columns.categories, scores, labels.to_list()
+    )
+    return {} if found is None else found.arrays()
+
+
+def _outputs(card: ModelCard) -> tuple[str, ...]:
+    """Columns without which there is nothing to hold labels against."""
+    return ("score", "prediction") if card.task == "binary" else ("prediction",)
 
 
 def hourly_counts(occurred_us: Int64 | None) -> Int64:

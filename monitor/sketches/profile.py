@@ -44,6 +44,8 @@ class Profile:
     dataset_fingerprint: str
     checks: Mapping[str, Mapping[str, Float64]] = field(default_factory=dict)
     """What each check has learned of the reference's own panes: arrays by check and name."""
+    performance: Mapping[str, Float64] = field(default_factory=dict)
+    """What the reference's labels tell (`performance.reference`), arrays by name; empty without."""
 
     def __post_init__(self) -> None:
         wire.check_profile(self)

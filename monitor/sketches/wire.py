@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from monitor.sketches.profile import Profile
 
 FORMAT = "plumbline.profile"
-VERSION = 2
+VERSION = 3
 MAX_BYTES = 256 * 1024 * 1024
 MAX_COLUMNS = 2_000
 _DTYPES = ("<i8", "<f8", "<u2")
@@ -43,7 +43,16 @@ _OWN_KEYS = {
     "seasonal": ("points", "season", "whole_events", "buckets"),
     "category": ("names",),
 }
-_KEYS = ("format", "version", *_SCALARS, "columns", "calibration", "hourly_counts", "checks")
+_KEYS = (
+    "format",
+    "version",
+    *_SCALARS,
+    "columns",
+    "calibration",
+    "hourly_counts",
+    "checks",
+    "performance",
+)
 
 
 def unpack_array(packed: object, dtype: str, what: str) -> NDArray[Any]:
@@ -77,6 +86,9 @@ def pack_profile(profile: "Profile") -> bytes:
         check: {name: pack_array(array) for name, array in sorted(arrays.items())}
         for check, arrays in sorted(profile.checks.items())
     }
+    document["performance"] = {
+        name: pack_array(array) for name, array in sorted(profile.performance.items())
+    }
     packed: bytes = msgpack.packb(document, use_bin_type=True)
     return packed
 
@@ -107,6 +119,7 @@ def unpack_profile(data: bytes) -> dict[str, Any]:
     values["calibration"] = _unpack_calibration(document["calibration"])
     values["hourly_counts"] = unpack_array(document["hourly_counts"], "<i8", "hourly_counts")
     values["checks"] = _unpack_checks(document["checks"])
+    values["performance"] = _unpack_arrays(document["performance"], "performance")
     return values
 
 
@@ -202,14 +215,17 @@ def _unpack_calibration(packed: object) -> Calibration:
 
 
 def _unpack_checks(packed: object) -> dict[str, dict[str, NDArray[Any]]]:
-    if not isinstance(packed, dict) or not all(isinstance(own, dict) for own in packed.values()):
+    if not isinstance(packed, dict):
         raise ProfileError("profile field checks is not a map of maps")
+    return {str(check): _unpack_arrays(own, f"check {check!r}") for check, own in packed.items()}
+
+
+def _unpack_arrays(packed: object, what: str) -> dict[str, NDArray[Any]]:
+    if not isinstance(packed, dict):
+        raise ProfileError(f"{what} of the profile is not a map of arrays")
     return {
-        str(check): {
-            str(name): unpack_array(array, "<f8", f"{name!r} of check {check!r}")
-            for name, array in own.items()
-        }
-        for check, own in packed.items()
+        str(name): unpack_array(array, "<f8", f"{name!r} of {what}")
+        for name, array in packed.items()
     }
 
 

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import auc as trapezoid
+from sklearn.tree import DecisionTreeRegressor
 
+from monitor.errors import ProfileError
 from monitor.events import Float64
 from monitor.packing import pack, unpack
 from monitor.performance.estimate import Calibrator, expected_binary
+from monitor.performance.loss_tree import LEAF_ROWS, LEAVES, LossTree
 from monitor.performance.metrics import MEASURES, Labelled
-from monitor.performance.reference import Estimator, PerformanceReference
+from monitor.performance.reference import PerformanceReference
 
 
 def outcomes(rng: np.random.Generator, n: int, centre: float) -> tuple[Float64, Float64, Float64]:
@@ -27,7 +30,7 @@ def test_the_estimate_follows_drift_of_the_inputs() -> None:
     rng = np.random.default_rng(1)
     x, score, truth = outcomes(rng, 20_000, 0.0)
     reference = PerformanceReference.fit("binary", labelled(truth, score), x[:, None])
-    estimator = Estimator(PerformanceReference.from_state(unpack(pack(reference.state()))))
+    estimator = PerformanceReference.of_arrays(reference.task, unpack(pack(reference.arrays())), 1)
     for centre in (-1.0, 0.5):
         x, score, truth = outcomes(rng, 20_000, centre)
         rows = labelled(truth, score)
@@ -68,7 +71,7 @@ def test_a_multiclass_estimate_is_near_what_comes_true() -> None:
     reference = PerformanceReference.fit("multiclass", rows.kept(half), nothing)
     rest = rows.kept(~half)
     realised = MEASURES["multiclass"](rest)
-    found = Estimator(reference).expected(rest.answer, rest.score, rest.scores, nothing)
+    found = reference.expected(rest.answer, rest.score, rest.scores, nothing)
     assert set(found) == {"log_loss", "accuracy", "precision", "recall", "f1"}
     for name, value in found.items():
         assert value == pytest.approx(realised[name], abs=0.025), name
@@ -81,7 +84,7 @@ def test_a_regression_estimate_knows_where_the_model_is_wrong() -> None:
     nothing = np.zeros((4_000, 0))
     rows = Labelled(truth, x[:, 0], np.full(4_000, np.nan), nothing)
     reference = PerformanceReference.fit("regression", rows, x)
-    estimator = Estimator(PerformanceReference.from_state(unpack(pack(reference.state()))))
+    estimator = PerformanceReference.of_arrays(reference.task, unpack(pack(reference.arrays())), 1)
     for at in (0.2, 0.8):
         far = np.full((500, 1), at)
         expected = (0.05 + at) * np.sqrt(2 / np.pi)
@@ -91,5 +94,28 @@ def test_a_regression_estimate_knows_where_the_model_is_wrong() -> None:
 
 def test_few_reference_rows_give_no_estimate() -> None:
     rows = labelled(np.array([0.0, 1.0]), np.array([0.2, 0.9]))
-    estimator = Estimator(PerformanceReference.fit("binary", rows, np.zeros((2, 1))))
-    assert estimator.expected(rows.answer, rows.score, rows.scores, np.zeros((2, 1))) == {}
+    reference = PerformanceReference.fit("binary", rows, np.zeros((2, 1)))
+    assert reference.expected(rows.answer, rows.score, rows.scores, np.zeros((2, 1))) == {}
+
+
+def test_a_kept_tree_is_scikit_learns() -> None:
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(3_000, 3))
+    x[::5, 1] = np.nan
+    target = np.abs(x[:, 0]) + np.where(np.isnan(x[:, 1]), 2.0, 0.0)
+    oracle = DecisionTreeRegressor(
+        max_leaf_nodes=LEAVES, min_samples_leaf=LEAF_ROWS, random_state=3
+    ).fit(x, target)
+    tree = LossTree.of(LossTree.fit(x, target, seed=3).nodes, inputs=3)
+    np.testing.assert_array_equal(tree.predict(x), oracle.predict(x))
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value"), [(0, 0, 0.0), (0, 1, 1e9), (0, 2, 7.0), (1, 5, np.inf)]
+)
+def test_a_damaged_tree_is_refused(row: int, column: int, value: float) -> None:
+    x = np.linspace(0, 1, 400)[:, None]
+    nodes = LossTree.fit(x, (x[:, 0] > 0.5).astype(np.float64), seed=0).nodes
+    nodes[row, column] = value
+    with pytest.raises(ProfileError, match="loss tree"):
+        LossTree.of(nodes, inputs=1)

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 
 from monitor.errors import ConfigError
+from monitor.performance.reference import PerformanceReference
 from monitor.profiling.build import ASSUMED_EVENTS_PER_DAY, build_profile, read_as_stream
 from monitor.profiling.dataset import read_dataset
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.number import NumberReference
+from monitor.sketches.profile import Profile
 from monitor.validation.columns import column_layout
 from producers.flights import FlightFiles
 from schemas.model import FeatureSpec, ModelCard, Monitoring
@@ -120,3 +122,29 @@ def test_batches_do_not_show(
     assert parts.categories == whole.categories
     for name, values in whole.numbers.items():
         np.testing.assert_array_equal(parts.numbers[name], values)
+
+
+def test_labels_of_the_reference_become_part_of_the_profile(tmp_path: Path) -> None:
+    """What they tell is there again after the bytes, whatever the order of the file's rows."""
+    rng = np.random.default_rng(6)
+    frame = rows()
+    frame["label"] = frame["prediction"] + rng.normal(0.0, 0.1 + frame["member"], N_ROWS)
+    frame.loc[:99, "label"] = None
+    shuffled = frame.sample(frac=1, random_state=1)
+    found = []
+    for name, table in (("a.parquet", frame), ("b.parquet", shuffled)):
+        profile, _ = build_profile(read_dataset(write(tmp_path, name, table), CARD), CARD)
+        again = Profile.from_bytes(profile.to_bytes())
+        found.append(PerformanceReference.of_arrays("regression", again.performance, features=3))
+    first, second = found
+    assert first.n == second.n == N_ROWS - 100
+    np.testing.assert_array_equal(first.outcome, second.outcome)
+    member = np.array([[50.0, 1.0, 0.0], [50.0, 0.0, 0.0]])
+    nothing = np.full(1, np.nan)
+    errors = [
+        first.expected(np.zeros(1), nothing, np.zeros((1, 0)), row[None, :])["mae"]
+        for row in member[:, [0, 2, 1]]
+    ]
+    assert errors[0] > 4 * errors[1]
+    plain, _ = build_profile(read_dataset(write(tmp_path, "c.parquet", rows()), CARD), CARD)
+    assert plain.performance == {}
