@@ -63,6 +63,18 @@ def forget_offset_requests(consumer: Any) -> None:
     consumer._coordinator._offset_fetch_futures.clear()
 
 
+def keep_joining(consumer: Any) -> None:
+    """To be called before each poll: let a rejoin that a poll broke off be ended by this one.
+
+    A member that joins anew only because a topic got more partitions no longer knows why once it
+    has shared them out. If the time of `poll` ends there, kafka-python never takes up the answer:
+    no partitions, no heartbeats, no error, for ever.
+    """
+    coordinator = consumer._coordinator
+    if coordinator.rejoining:
+        coordinator.rejoin_needed = True
+
+
 def is_connected(consumer: Any) -> bool:
     """Whether at least one broker of the cluster is connected right now."""
     client = consumer._client

@@ -34,6 +34,7 @@ from monitor.intake.consumer import (
     forget_offset_requests,
     is_connected,
     is_fenced,
+    keep_joining,
     partition_counts,
 )
 
@@ -105,6 +106,7 @@ class KafkaSource:
         try:
             if self._consumer is None and not self._join():
                 return ()
+            keep_joining(self._consumer)
             batches = self._consumer.poll(timeout_ms, self._settings.worker.poll_records)
             if is_fenced(self._consumer):
                 raise FencedInstanceIdError

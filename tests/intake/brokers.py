@@ -55,7 +55,7 @@ def read(settings: Settings, topic: str) -> list[Record]:
         follower.close()
 
 
-def until(done: Callable[[], bool], step: Callable[[], object], timeout_s: float = 30.0) -> None:
+def until(done: Callable[[], bool], step: Callable[[], object], timeout_s: float = 90.0) -> None:
     """Repeat `step` until `done`; fail after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not done():

@@ -8,7 +8,7 @@ from devstack import StackInfo
 from monitor.broker import Partition
 from monitor.config import Settings
 from monitor.errors import ConfigError, FencedError, StorageError
-from monitor.intake.topics import ensure_topics
+from monitor.intake.topics import admin_client, ensure_topics
 from monitor.publishing.kafka import KafkaPublisher
 from monitor.publishing.outgoing import Outgoing
 from tests.intake.brokers import fresh_settings, produce, read, until
@@ -151,7 +151,7 @@ def test_a_stalled_member_loses_its_partitions_and_is_fenced(settings: Settings)
     assert membership is not None
     heir = Member(another(settings, "worker-1"), session_timeout_ms=6_000)
     # The zombie does not poll: its session ends and everything goes to the heir.
-    until(lambda: len(heir.records) == 80, heir.step, timeout_s=40)
+    until(lambda: len(heir.records) == 80, heir.step)
     assert heir.source.membership is not None
     alerts = settings.kafka.topics.alerts
     ours = KafkaPublisher(settings.kafka, "worker-1")
@@ -182,6 +182,18 @@ def test_rejoining_drops_everything_and_is_assigned_again(settings: Settings) ->
     assert member.source.membership is None
     until(lambda: len(member.records) == 40, member.step)
     assert member.calls == ["assigned", "lost", "assigned"]
+    member.source.close()
+
+
+def test_partitions_added_are_seen_however_short_the_polls(settings: Settings) -> None:
+    """The rejoin that they cause outlasts many polls; the answer must not be left lying."""
+    member = Member(settings, metadata_age_ms=200)
+    until(lambda: member.calls == ["assigned"], member.step)
+    with admin_client(settings.kafka, "adding partitions") as admin:
+        admin.create_partitions({settings.kafka.topics.predictions: 6})
+    with pytest.raises(ConfigError, match=r"has 6 partitions, kafka\.partitions is 4"):
+        until(lambda: False, lambda: member.source.poll(1))
+    assert member.calls == ["assigned", "revoked"]
     member.source.close()
 
 
