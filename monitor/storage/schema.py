@@ -1,7 +1,7 @@
 """The tables: numbered migrations, applied once each, and the check that they are there.
 
-In: `migrations/NNNN_name.sql`, one statement per file. Out: the tables, and what is wrong with
-them. Never: a changed file after it was applied.
+In: `migrations/NNNN_name.sql`, statements with a line `;` between them. Out: the tables, and what
+is wrong with them. Never: a changed file after it was applied.
 
 Every statement is safe to repeat (IF NOT EXISTS): two processes may migrate at once, and one that
 died between a statement and its record is simply run again.
@@ -20,13 +20,15 @@ from monitor.errors import StorageError
 from monitor.storage.connection import Connection
 
 _FILE_NAME: Final = re.compile(r"(\d{4})_[a-z_]+\.sql")
+_BETWEEN: Final = re.compile(r"^;$", re.MULTILINE)
+_CREATED: Final = re.compile(r"^CREATE (?:TABLE|VIEW) IF NOT EXISTS (\w+)", re.MULTILINE)
 _UNKNOWN_DATABASE: Final = 81
 _UNKNOWN_TABLE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One numbered statement."""
+    """One numbered file of statements."""
 
     number: int
     name: str
@@ -34,8 +36,27 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the statement."""
+        """SHA-256 of the file."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """Its statements in order.
+
+        >>> between = chr(10) + ";" + chr(10)
+        >>> Migration(1, "0001_a.sql", f"CREATE TABLE a{between}CREATE TABLE b").statements
+        ('CREATE TABLE a', 'CREATE TABLE b')
+        """
+        return tuple(part.strip() for part in _BETWEEN.split(self.sql))
+
+    @property
+    def creates(self) -> tuple[str, ...]:
+        """The tables and views that it creates.
+
+        >>> load_migrations()[1].creates
+        ('predictions',)
+        """
+        return tuple(_CREATED.findall(self.sql))
 
 
 def load_migrations() -> tuple[Migration, ...]:
@@ -62,7 +83,8 @@ def migrate(connection: Connection, migrations: Sequence[Migration] | None = Non
     _refuse_changed(wanted, applied)
     new = [migration for migration in wanted if migration.number not in applied]
     for migration in new:
-        connection.command(migration.sql)
+        for statement in migration.statements:
+            connection.command(statement)
         connection.insert("migrations", _record(migration))
     return [migration.name for migration in new]
 
@@ -94,23 +116,13 @@ def schema_problems(connection: Connection) -> list[str]:
     )
     present = {row["name"] for row in rows}
     for migration in wanted:
-        table = created_name(migration)
-        if migration.number in applied and table not in present:
-            problems.append(
-                f"table {connection.database}.{table} was dropped after {migration.name}: "
-                "restore it from a backup, or drop the database to begin anew"
-            )
+        problems += [
+            f"table {connection.database}.{table} was dropped after {migration.name}: "
+            "restore it from a backup, or drop the database to begin anew"
+            for table in migration.creates
+            if migration.number in applied and table not in present
+        ]
     return problems
-
-
-def created_name(migration: Migration) -> str:
-    """The table or view that a migration creates.
-
-    >>> created_name(load_migrations()[1])
-    'predictions'
-    """
-    named = re.match(r"CREATE (?:TABLE|VIEW) IF NOT EXISTS (\w+)", migration.sql)
-    return named.group(1) if named else ""
 
 
 def _applied(connection: Connection) -> dict[int, tuple[str, str]]:

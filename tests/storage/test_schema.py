@@ -13,7 +13,7 @@ from monitor.config import ClickHouseSettings
 from monitor.errors import StorageError
 from monitor.storage import ClickHouseStore, Connection, migrate, schema_problems
 from monitor.storage.memory import KEYS
-from monitor.storage.schema import Migration, created_name, load_migrations
+from monitor.storage.schema import Migration, load_migrations
 from monitor.storage.tables import (
     MONTHLY_TABLES,
     alert_rows,
@@ -37,17 +37,18 @@ def test_numbers_rise_from_one() -> None:
 
 
 @pytest.mark.parametrize("migration", load_migrations(), ids=lambda migration: migration.name)
-def test_a_migration_is_one_statement_that_may_be_repeated(migration: Migration) -> None:
-    assert "IF NOT EXISTS" in migration.sql
-    assert not re.search(r";\s*$", migration.sql, re.MULTILINE)
-    assert created_name(migration) == migration.name[5:-4]
+def test_every_statement_of_a_migration_may_be_repeated(migration: Migration) -> None:
+    for statement in migration.statements:
+        assert re.match(r"(CREATE|ALTER) .*IF NOT EXISTS", statement, re.DOTALL), statement
+        assert not statement.endswith(";")
 
 
 def test_no_table_is_partitioned_by_a_time_that_a_producer_controls() -> None:
     partitioned = {
-        created_name(migration): match.group(1)
+        Migration(0, "", statement).creates[0]: match.group(1)
         for migration in load_migrations()
-        if (match := re.search(r"PARTITION BY (.*)", migration.sql))
+        for statement in migration.statements
+        if (match := re.search(r"PARTITION BY (.*)", statement))
     }
     assert partitioned == dict.fromkeys(MONTHLY_TABLES, "toYYYYMM(appended_at)")
 
@@ -148,9 +149,11 @@ def test_every_column_is_documented(clickhouse: ClickHouseStore) -> None:
 
 def _documented_tables(clickhouse: ClickHouseStore) -> list[str]:
     return [
-        created_name(migration)
+        name
         for migration in load_migrations()
-        if migration.sql.startswith("CREATE TABLE")
+        for statement in migration.statements
+        if statement.startswith("CREATE TABLE")
+        for name in Migration(0, "", statement).creates
     ]
 
 
