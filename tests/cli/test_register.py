@@ -86,7 +86,7 @@ def test_profile_then_card_then_rows(config: Path, card: Path, reference: Path) 
         settings.kafka.topics.models,
         bootstrap_servers=settings.kafka.bootstrap_servers,
         auto_offset_reset="earliest",
-        consumer_timeout_ms=10_000,
+        consumer_timeout_ms=60_000,
     )
     record = next(iter(consumer))
     consumer.close()

@@ -18,7 +18,7 @@ from devstack.processes import Process
 
 WRITER = ("writer", "writer's secret")
 READER = ("reader", "reader's secret")
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)

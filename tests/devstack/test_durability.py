@@ -56,7 +56,7 @@ def test_acknowledged_rows_survive_sigkill(tmp_path: Path) -> None:
             time.sleep(draw.uniform(0.1, 0.5))
             os.kill(server.process.pid, signal.SIGKILL)
             for thread in threads:
-                thread.join(timeout=30)
+                thread.join(timeout=120)
                 assert not thread.is_alive()
             server = start(tmp_path, port)
         answer = server.run(

@@ -41,7 +41,7 @@ def produce(
             for partition, key, value in records
         ]
         for future in sent:
-            future.get(timeout=20)
+            future.get(timeout=60)
     finally:
         producer.close(timeout=10)
 

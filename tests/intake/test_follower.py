@@ -2,6 +2,7 @@
 
 import json
 import time
+from statistics import median
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ def test_cards_are_read_to_the_end_and_then_followed(settings: Settings) -> None
     def look() -> None:
         after.extend(json.loads(record.value or b"")["description"] for record in follower.poll(50))
 
-    until(lambda: bool(after), look, timeout_s=5)
+    until(lambda: bool(after), look)
     assert after == ["mended"]
     follower.close()
 
@@ -69,10 +70,12 @@ def test_a_poll_without_timeout_does_not_wait(settings: Settings) -> None:
     follower = CardFollower(settings.kafka)
     list(follower.read_all())
     follower.poll()
-    started = time.monotonic()
+    took_s = []
     for _ in range(20):
+        started_s = time.monotonic()
         follower.poll()
-    assert (time.monotonic() - started) / 20 < 0.05  # a waiting poll takes at least 0.1 s
+        took_s.append(time.monotonic() - started_s)
+    assert median(took_s) < 0.05  # a waiting poll takes at least 0.1 s
     follower.close()
 
 
@@ -84,7 +87,7 @@ def test_reading_to_the_end_waits_for_a_transaction_that_is_being_completed(
     produce(settings, topic, [(0, b"head", b"old")])
     producer = transaction.open_producer(settings.kafka, settings.kafka.group_id)
     producer.begin_transaction()
-    producer.send(topic, key=b"head", value=b"new", partition=0).get(timeout=10)
+    producer.send(topic, key=b"head", value=b"new", partition=0).get(timeout=60)
     follower = TopicFollower(settings.kafka, topic, [0])
     with pytest.raises(BrokerError, match=r"could not be read up to offset 2 within 1 s"):
         list(follower.read_all(timeout_s=1))
@@ -101,7 +104,7 @@ def test_aborted_records_are_never_seen(settings: Settings) -> None:
     for value, commit in ((b"yes", True), (b"no", False), (b"again", True)):
         producer.begin_transaction()
         producer.send(topic, key=b"head", value=value, partition=0)
-        producer.flush(timeout=10)
+        producer.flush(timeout=60)
         _ = producer.commit_transaction() if commit else producer.abort_transaction()
     transaction.discard(producer)
     assert [record.value for record in read(settings, topic)] == [b"yes", b"again"]
@@ -132,7 +135,7 @@ def test_a_compacted_transactional_log_is_read_to_its_end(settings: Settings) ->
             for key in range(3):
                 record = Outgoing(topic, b"%d" % key, value)
                 producer.send(record.topic, key=record.key, value=record.value)
-            producer.flush(timeout=10)
+            producer.flush(timeout=60)
             if value.startswith(b"kept"):
                 producer.commit_transaction()
         transaction.discard(producer)  # with its second transaction open
@@ -148,7 +151,7 @@ def test_a_compacted_transactional_log_is_read_to_its_end(settings: Settings) ->
         return writes > 8 and len(records) < 3 * writes - 12
 
     write()
-    until(compacted, write, timeout_s=60)
+    until(compacted, write, timeout_s=150)
 
 
 @pytest.mark.integration

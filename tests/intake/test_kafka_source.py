@@ -145,7 +145,7 @@ def test_a_restore_that_failed_is_asked_for_again(settings: Settings) -> None:
 
 def test_a_stalled_member_loses_its_partitions_and_is_fenced(settings: Settings) -> None:
     fill(settings, 20)
-    zombie = Member(settings, max_poll_interval_ms=2_000, session_timeout_ms=6_000)
+    zombie = Member(settings, max_poll_interval_ms=4_000, session_timeout_ms=6_000)
     until(lambda: len(zombie.records) == 80, zombie.step)
     membership, offsets = zombie.source.membership, zombie.source.positions()
     assert membership is not None

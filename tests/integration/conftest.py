@@ -111,7 +111,7 @@ class Site:
         for worker in self.workers:
             if worker.poll() is None:
                 worker.send_signal(signal.SIGTERM)
-                assert worker.wait(timeout=30) == 0, self.log()
+                assert worker.wait(timeout=60) == 0, self.log()
 
     def log(self) -> str:
         """The end of the workers' logs."""
@@ -150,7 +150,7 @@ def _new_site(stack: StackInfo, folder: Path) -> Iterator[Site]:
             for worker in one.workers:
                 if worker.poll() is None:
                     worker.kill()
-                worker.wait(timeout=20)
+                worker.wait(timeout=60)
             store.connection.command("DROP DATABASE {name:Identifier}", {"name": name})
 
 

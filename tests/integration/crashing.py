@@ -139,7 +139,7 @@ class Crash:
                 end()
             if armed and name == "begin_commit" and crash._gap == "answer lost":
                 crash._producer._sender.wakeup()
-                assert result.wait(timeout_ms=10_000)
+                assert result.wait(timeout_ms=60_000)
                 end()
             return result
 
@@ -150,7 +150,7 @@ def run(settings_file: Path, gap: str, armed_from: int) -> None:
     """The worker of this process, until it ends itself."""
     worker = Worker(load_settings(settings_file), SystemClock())
     Crash(worker, gap, armed_from)
-    deadline_s = time.monotonic() + 60
+    deadline_s = time.monotonic() + 150
     worker.run(partial(_past, deadline_s))
 
 

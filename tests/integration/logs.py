@@ -30,7 +30,7 @@ from tests.integration.conftest import Site, Wire, order_card, order_rows, setti
 
 SHARED = ("predictions", "labels", "models", "commands")
 OWN = ("alerts", "alerts_state", "rejections", "state")
-READ_WITHIN_S = 60
+READ_WITHIN_S = 150
 
 
 class Log:
@@ -164,7 +164,7 @@ class Run:
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
-            process.wait(timeout=20)
+            process.wait(timeout=60)
         name = self.settings.clickhouse.database
         self.store.connection.command("DROP DATABASE {name:Identifier}", {"name": name})
         self.store.close()

@@ -42,7 +42,7 @@ def test_acknowledge_and_close_from_the_command_line(site: Site) -> None:
     assert "offset 0" in said
     site.wait(lambda: len(_commands(site)) == 1, "the acknowledgement")
     worker.send_signal(signal.SIGKILL)
-    worker.wait(timeout=10)
+    worker.wait(timeout=60)
     _run(site, "close", "FeatureDrift amount", "--who", "ann", "--why", "fixed upstream")
     site.start_worker()
     site.wait(lambda: len(_commands(site)) == 2, "the closing")

@@ -59,7 +59,7 @@ def test_a_crash_in_a_gap_of_a_commit(
     one = log.new_run()
     victim = processes.Process(target=run, args=(one.file, gap, DRIFT[0] + 1_000))
     victim.start()
-    victim.join(timeout=60)
+    victim.join(timeout=180)
     assert victim.exitcode == -signal.SIGKILL, gap
     one.finish()
     # The raw count is among it: not even a repeat that FINAL would collapse.

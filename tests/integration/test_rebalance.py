@@ -51,7 +51,7 @@ class Scene:
         self.until(lambda: self.run.stored() >= share * len(self._events), f"{share:.0%}")
 
     def until(self, done: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while not done():
             assert time.monotonic() < deadline, f"{what} did not come: {self.run.said()[-4_000:]}"
             time.sleep(0.1)
@@ -84,7 +84,7 @@ def scene(stack: StackInfo, tmp_path: Path) -> Iterator[Scene]:
 
 def _leave(process: Process) -> int:
     process.send_signal(signal.SIGTERM)
-    return process.wait(timeout=15)
+    return process.wait(timeout=60)
 
 
 def _children(run: Run) -> dict[str, int]:

@@ -19,12 +19,12 @@ def test_a_killed_worker_stores_every_event_once_and_the_drift_is_on_the_topic(s
     first = site.start_worker()
     site.wait(lambda: site.counts().get("predictions", 0) > 2_000, "the first events")
     first.send_signal(signal.SIGKILL)
-    first.wait(timeout=10)
+    first.wait(timeout=60)
     site.send(events[n // 3 :])
     second = site.start_worker()
     site.wait(lambda: site.counts().get("predictions", 0) == n, "all events")
     second.send_signal(signal.SIGTERM)
-    assert second.wait(timeout=20) == 0, site.log()
+    assert second.wait(timeout=60) == 0, site.log()
     assert site.counts() == {"predictions": n, "rejections": 30}
     [raw] = site.store.connection.query(
         "SELECT count() AS all, uniqExact(event_id) AS ids, countIf(repeated) AS repeated "

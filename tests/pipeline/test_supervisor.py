@@ -48,7 +48,7 @@ def _starts(folder: Path, slot: str) -> int:
 
 
 def _until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -135,8 +135,11 @@ def test_a_worker_that_was_still_being_loaded_has_left_as_well(tmp_path: Path) -
     assert _run(_supervisor(tmp_path, a=loading), script) == 0
 
 
-def test_a_second_signal_ends_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_second_signal_ends_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caplog.set_level(logging.INFO)
+    monkeypatch.setattr(supervisor, "DRAIN_S", 90.0)
 
     def script(signals: StopSignals) -> None:
         _until(lambda: bool(_starts(tmp_path, "a")))

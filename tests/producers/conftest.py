@@ -23,7 +23,7 @@ class Topics:
     predictions: str
     labels: str
 
-    def records(self, topic: str, timeout_ms: int = 1_000) -> list[Any]:
+    def records(self, topic: str, timeout_ms: int = 60_000) -> list[Any]:
         """All records of one topic, by partition and offset."""
         consumer = KafkaConsumer(bootstrap_servers=self.bootstrap)
         try:

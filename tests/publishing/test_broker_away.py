@@ -33,7 +33,7 @@ class OwnBroker:
             log=self.directory / "log",
             directory=self.directory,
         )
-        until(lambda: broker.answers(self.port), lambda: time.sleep(0.1), timeout_s=60)
+        until(lambda: broker.answers(self.port), lambda: time.sleep(0.1))
 
     def stop(self) -> None:
         processes.end(self.process)
@@ -59,14 +59,14 @@ def test_a_worker_outlives_its_broker(own_broker: OwnBroker) -> None:
     records = [Outgoing(topics.alerts, b"k", b"%d" % n) for n in range(5)]
 
     own_broker.stop()
-    until(lambda: "no broker" in member.source.problem, member.step, timeout_s=15)
+    until(lambda: "no broker" in member.source.problem, member.step)
     assert len(member.records) == 20
     membership = member.source.membership
     assert membership is not None
     started = time.monotonic()
     with pytest.raises(BrokerError, match="committing 5 records at Kafka"):
         publisher.commit(records, member.source.positions(), membership)
-    assert time.monotonic() - started < 20  # bounded, whatever the client waits for
+    assert time.monotonic() - started < 45  # bounded, whatever the client waits for
 
     own_broker.start()
     committed = False
@@ -79,8 +79,8 @@ def test_a_worker_outlives_its_broker(own_broker: OwnBroker) -> None:
         except BrokerError:
             member.step()
 
-    until(lambda: committed, commit, timeout_s=40)
-    until(lambda: member.source.problem == "", member.step, timeout_s=40)
+    until(lambda: committed, commit)
+    until(lambda: member.source.problem == "", member.step)
     assert member.calls == ["assigned"]  # the membership outlived the broker
     produce(settings, topics.predictions, [(0, b"model", b"late")])
     until(lambda: len(member.records) == 21, member.step)

@@ -67,7 +67,7 @@ class Worker:
     def end(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(timeout=15)
+            self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -95,7 +95,7 @@ def test_killed_workers_publish_exactly_the_alerts_of_undisturbed_ones(
     follower = TopicFollower(settings.kafka, settings.kafka.topics.alerts)
     seen = 0
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while seen < wanted:
             seen += len(follower.poll(200))
             assert time.monotonic() < deadline, "\n".join(w.log.read_text() for w in workers)

@@ -20,7 +20,7 @@ from monitor.publishing.alert_event import alert_event
 from schemas.alert import alert_event_id, fingerprint
 from tests.storage.samples import move
 
-WAIT_S = 30.0
+WAIT_S = 90.0
 
 
 def moved(
@@ -132,7 +132,7 @@ def alertmanager(folder: Path, config: str, *, port: int | None = None) -> Itera
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def _ready(url: str) -> bool:

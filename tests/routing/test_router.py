@@ -33,7 +33,7 @@ def _routing(settings: Settings) -> Iterator[list[Command]]:
         yield commands
     finally:
         stop.set()
-        thread.join(timeout=20)
+        thread.join(timeout=90)
         router.close()
 
 

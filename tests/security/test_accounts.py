@@ -42,7 +42,7 @@ from tests.security.broker import PASSWORDS, Broker
 
 pytestmark = pytest.mark.integration
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"
-WAIT_S = 60.0
+WAIT_S = 120.0
 EVENTS = 300
 _KINDS = {
     "--topic": ResourceType.TOPIC,
@@ -176,7 +176,7 @@ def _send(secured: Broker, account: str, topic: str, records: list[Any]) -> None
     try:
         sent = [producer.send(topic, value, key) for key, value, _ in records]
         for future in sent:
-            future.get(timeout=10)
+            future.get(timeout=60)
     finally:
         producer.close(timeout=5)
 
@@ -206,11 +206,11 @@ def _run_worker(file: Path, secured: Broker, store: ClickHouseStore, folder: Pat
                 log.read_text,
             )
             worker.send_signal(signal.SIGTERM)
-            assert worker.wait(timeout=30) == 0, log.read_text()
+            assert worker.wait(timeout=60) == 0, log.read_text()
         finally:
             if worker.poll() is None:
                 worker.kill()
-                worker.wait(timeout=20)
+                worker.wait(timeout=60)
     text = log.read_text()
     assert "uthorization" not in text, text
     return text

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from kafka.admin import KafkaAdminClient
 from pydantic import SecretStr
+from urllib3.exceptions import InsecureRequestWarning
 
 from devstack import StackInfo
 from monitor.broker import client_options
@@ -70,7 +72,7 @@ def test_every_client_passes_sasl_over_tls(secured: Broker, mechanism: str) -> N
     before = len(read(settings, kafka.topics.predictions))
     with PredictionLogger(servers, model="m", model_version="1", kafka=options) as logger:
         logger.log({"a": 1.0}, 1.0)
-        logger.close(timeout_s=20)
+        logger.close(timeout_s=60)
     assert logger.counts().delivered == 1, logger.counts()
     assert len(read(settings, kafka.topics.predictions)) == before + 1
 
@@ -79,7 +81,7 @@ def test_a_clients_certificate_opens_a_listener_that_wants_one(secured: Broker) 
     certificate, key = secured.authority.sign("client", days=3)
     with_it = _tls(secured, ssl_certfile=certificate, ssl_keyfile=key)
     assert _one(with_it).problem == ""
-    admin = KafkaAdminClient(**client_options(with_it), bootstrap_timeout_ms=10_000)
+    admin = KafkaAdminClient(**client_options(with_it), bootstrap_timeout_ms=60_000)
     assert admin.list_topics() == []  # nothing is granted to it
     admin.close()
     without = _one(_tls(secured))
@@ -212,11 +214,15 @@ def test_clickhouse_over_tls(stack: StackInfo, tmp_path: Path) -> None:
     with _front(authority, port, stack.clickhouse_port):
         trusted = _house(stack, port, ca_cert=authority.ca)
         assert "valid until" in check_road(trusted, CLOCK)
-        with closing(Connection(trusted)) as connection:
+        with warnings.catch_warnings(), closing(Connection(trusted)) as connection:
+            warnings.simplefilter("error", InsecureRequestWarning)
             assert connection.query("SELECT 1 AS one") == [{"one": 1}]
         unverified = _house(stack, port, verify=False)
         assert "not verified" in check_road(unverified, CLOCK)
-        with closing(Connection(unverified)) as connection:
+        with (
+            pytest.warns(InsecureRequestWarning, match="127.0.0.1"),
+            closing(Connection(unverified)) as connection,
+        ):
             assert connection.ping()
         with pytest.raises(RoadError, match="refused: unable to get local issuer") as refused:
             check_road(_house(stack, port), CLOCK)
