@@ -5,8 +5,10 @@ keep. Never: a decision.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Final
 
 from schemas.command import Command
 from schemas.model import ModelCard
@@ -15,6 +17,42 @@ from schemas.model import ModelCard
 def card_hash(card: ModelCard) -> str:
     """By what a card is named wherever one is: SHA-256 of its JSON."""
     return f"sha256:{hashlib.sha256(card.to_json()).hexdigest()}"
+
+
+def decisive(card: ModelCard) -> dict[str, Any]:
+    """What of a card the windows and their tests depend on."""
+    return card.model_dump(mode="json", exclude=_WORDS, exclude_defaults=True)
+
+
+def config_hash(card: ModelCard) -> str:
+    """By what an alert names the settings that it was found with; the reference has its own hash.
+
+    >>> from schemas import FeatureSpec, Monitoring
+    >>> features = {"x": FeatureSpec(type="number")}
+    >>> card = ModelCard(model="m", model_version="1", task="binary", features=features)
+    >>> config_hash(card) == config_hash(card.model_copy(update={"description": "words"}))
+    True
+    >>> other = Monitoring(confirmations=3)
+    >>> config_hash(card) == config_hash(card.model_copy(update={"monitoring": other}))
+    False
+    """
+    tests = {name: value for name, value in decisive(card).items() if name != "profile_hash"}
+    text = json.dumps(tests, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+_WORDS: Final = {
+    "schema_version",
+    "description",
+    "owner",
+    "label_horizon_hours",
+    "baseline",
+    "previous_version",
+    "retrain_reason",
+    "registered_at",
+    "dataset_fingerprint",
+}
+"""Fields of a card that may change while the windows go on."""
 
 
 class Change(StrEnum):

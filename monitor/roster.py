@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from operator import itemgetter
-from typing import Any, Final
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from monitor.checks.pane_view import UNSEEN, PaneView
 from monitor.checks.stopped import AllowedSilence
 from monitor.checks.suite import CheckSuite
 from monitor.config import LimitSettings
+from monitor.decisions import decisive
 from monitor.detectors.battery import Battery
 from monitor.errors import ConfigError, ProfileError
 from monitor.events import SIGNALS, Fault, Float64, PaneSummary, PredictionColumns
@@ -170,6 +170,10 @@ class VersionMonitor:
             while self.faults and self.faults[0][0] <= chunk.span.last_event:
                 self.faults.popleft()
 
+    def go_on_at(self, event: int) -> None:
+        """Begin with this event, the first of a pane: those before it cannot be had."""
+        self.stream.begin_at(event)
+
     def pane_begin(self, chunk: Chunk) -> Span:
         """The first event of the pane in which a chunk lies: the same however it was cut."""
         first_event = chunk.span.first_event
@@ -266,7 +270,7 @@ class Roster:
         monitor = self._monitors.get(version)
         if monitor is None:
             return None
-        if _tests_of(monitor.card) == _tests_of(card):
+        if decisive(monitor.card) == decisive(card):
             monitor.card = card
             monitor.policy = Policy.of(card, min(monitor.battery.scales, default=0))
             return None
@@ -354,22 +358,3 @@ class Roster:
         newest = self._cards.get(version)
         waits = version in self._acting and newest not in (None, self._acting[version])
         (self._waiting.add if waits else self._waiting.discard)(version)
-
-
-def _tests_of(card: ModelCard) -> dict[str, Any]:
-    """What of a card the windows and their tests depend on."""
-    return card.model_dump(exclude=_WORDS)
-
-
-_WORDS: Final = {
-    "schema_version",
-    "description",
-    "owner",
-    "label_horizon_hours",
-    "baseline",
-    "previous_version",
-    "retrain_reason",
-    "registered_at",
-    "dataset_fingerprint",
-}
-"""Fields of a card that may change while the windows go on."""

@@ -7,11 +7,12 @@ or on the way are kept.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monitor.alerts import AlertMove, AlertState
 from monitor.clock import to_datetime, to_us
+from monitor.decisions import config_hash
 from monitor.errors import ContractError
 from monitor.findings import Finding, Measurement, Span, Verdict, kind_of
 from monitor.judging.incidents import Incidents
@@ -37,6 +38,8 @@ class Policy:
     confirmations: int = 2
     resolving_scale: int = 0
     owner: Mapping[str, str] | None = None
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    """By what each alert names the reference and the settings that it was found with."""
 
     @classmethod
     def of(cls, card: ModelCard, smallest_scale: int) -> "Policy":
@@ -50,7 +53,10 @@ class Policy:
                 "runbook_url": card.owner.runbook,
             }
             owner = {name: value[:MAX_ANNOTATION_CHARS] for name, value in fields.items() if value}
-        return cls(card.monitoring.confirmations, smallest_scale, owner)
+        evidence = {"config_hash": config_hash(card)}
+        if card.profile_hash is not None:
+            evidence["profile_hash"] = card.profile_hash
+        return cls(card.monitoring.confirmations, smallest_scale, owner, evidence)
 
 
 class Judge:
@@ -202,6 +208,8 @@ class Judge:
             annotations={
                 "summary": sentence(finding),
                 **(policy.owner or {}),
+                "check": finding.measurement.check,
+                **policy.evidence,
                 **_said_by_people(life),
             },
             state=step.state,

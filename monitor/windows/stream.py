@@ -119,6 +119,10 @@ class WindowedStream:
             ended_us=int(occurred_us.max()),
         )
 
+    def begin_at(self, event: int) -> None:
+        """Take the next event for this one, the first of a pane."""
+        self.restore(event, (), dict.fromkeys(self.open_part(), ()))
+
     @property
     def ring(self) -> int:
         """How many closed panes are kept."""
@@ -187,7 +191,8 @@ class WindowedStream:
         return tuple(
             self._window(scale)
             for scale in self._scales
-            if self.events >= scale and self.events % (scale // LOOKS_PER_WINDOW) == 0
+            if len(self._ring) * self._pane_events >= scale
+            and self.events % (scale // LOOKS_PER_WINDOW) == 0
         )
 
     def _window(self, scale: int) -> Window:
