@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from monitor.attribution.surrogate import fit_surrogate
 from monitor.checks.pane_view import PaneView
 from monitor.checks.suite import learn
 from monitor.clock import US_PER_DAY, US_PER_SECOND
@@ -79,6 +80,7 @@ def build_profile(
         hourly_counts=hourly_counts(ordered_us),
         dataset_fingerprint=audit.dataset_fingerprint,
         performance=_performance(dataset.in_time_order(), columns, card),
+        surrogate=fit_surrogate(references, columns.numbers, columns.categories),
     )
     return _with_checks(profile, dataset, columns, codes, card), audit
 

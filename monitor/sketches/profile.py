@@ -46,6 +46,8 @@ class Profile:
     """What each check has learned of the reference's own panes: arrays by check and name."""
     performance: Mapping[str, Float64] = field(default_factory=dict)
     """What the reference's labels tell (`performance.reference`), arrays by name; empty without."""
+    surrogate: Mapping[str, Float64] = field(default_factory=dict)
+    """An additive copy of the score (`attribution.surrogate`), arrays by name; empty without."""
 
     def __post_init__(self) -> None:
         wire.check_profile(self)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FORMAT = "plumbline.profile"
 VERSION = 3
+READABLE = (2, 3)
+"""Version 2 lacks what was learnt of labels and of the score: it is read as empty."""
 MAX_BYTES = 256 * 1024 * 1024
 MAX_COLUMNS = 2_000
 _DTYPES = ("<i8", "<f8", "<u2")
@@ -51,8 +53,8 @@ _KEYS = (
     "calibration",
     "hourly_counts",
     "checks",
-    "performance",
 )
+_SINCE_3 = ("performance", "surrogate")
 
 
 def unpack_array(packed: object, dtype: str, what: str) -> NDArray[Any]:
@@ -86,9 +88,9 @@ def pack_profile(profile: "Profile") -> bytes:
         check: {name: pack_array(array) for name, array in sorted(arrays.items())}
         for check, arrays in sorted(profile.checks.items())
     }
-    document["performance"] = {
-        name: pack_array(array) for name, array in sorted(profile.performance.items())
-    }
+    for name in _SINCE_3:
+        arrays = getattr(profile, name)
+        document[name] = {key: pack_array(array) for key, array in sorted(arrays.items())}
     packed: bytes = msgpack.packb(document, use_bin_type=True)
     return packed
 
@@ -101,12 +103,9 @@ def unpack_profile(data: bytes) -> dict[str, Any]:
         document = msgpack.unpackb(data, raw=False, strict_map_key=True, use_list=True)
     except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
         raise ProfileError(f"profile is not readable MessagePack: {error}") from None
-    _expect_keys(document, _KEYS, "profile")
-    if document["format"] != FORMAT or document["version"] != VERSION:
-        raise ProfileError(
-            f"profile has format {document['format']!r} version {document['version']!r}, this "
-            f"release reads {FORMAT!r} version {VERSION}: run `plumbline profile` again"
-        )
+    _expect_version(document)
+    later = _SINCE_3 if document["version"] >= 3 else ()
+    _expect_keys(document, (*_KEYS, *later), "profile")
     values: dict[str, Any] = {}
     for name, kind in _SCALARS.items():
         if type(document[name]) is not kind:
@@ -119,7 +118,7 @@ def unpack_profile(data: bytes) -> dict[str, Any]:
     values["calibration"] = _unpack_calibration(document["calibration"])
     values["hourly_counts"] = unpack_array(document["hourly_counts"], "<i8", "hourly_counts")
     values["checks"] = _unpack_checks(document["checks"])
-    values["performance"] = _unpack_arrays(document["performance"], "performance")
+    values |= {name: _unpack_arrays(document[name], name) for name in later}
     return values
 
 
@@ -227,6 +226,17 @@ def _unpack_arrays(packed: object, what: str) -> dict[str, NDArray[Any]]:
         str(name): unpack_array(array, "<f8", f"{name!r} of {what}")
         for name, array in packed.items()
     }
+
+
+def _expect_version(document: object) -> None:
+    if not isinstance(document, dict):
+        raise ProfileError(f"profile is a {type(document).__name__}, not a map")
+    found, version = document.get("format"), document.get("version")
+    if found != FORMAT or type(version) is not int or version not in READABLE:
+        raise ProfileError(
+            f"profile has format {found!r} version {version!r}, this release reads {FORMAT!r} "
+            f"versions {READABLE[0]} to {READABLE[-1]}: run `plumbline profile` again"
+        )
 
 
 def _expect_keys(document: object, keys: tuple[str, ...], what: str) -> None:

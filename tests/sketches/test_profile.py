@@ -130,3 +130,13 @@ def test_a_cut_profile_is_refused(data: bytes) -> None:
 def test_deep_nesting_is_refused() -> None:
     with pytest.raises(ProfileError):
         Profile.from_bytes(b"\x91" * 100_000 + b"\xc0")
+
+
+def test_a_profile_of_version_2_is_read_without_what_came_later(data: bytes) -> None:
+    document = msgpack.unpackb(data)
+    document["version"] = 2
+    for name in ("performance", "surrogate"):
+        del document[name]
+    profile = Profile.from_bytes(msgpack.packb(document))
+    assert (profile.performance, profile.surrogate) == ({}, {})
+    assert profile.names == small().names
