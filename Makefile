@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check pytest prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos soak bench-state bench-drills bench-labels bench-versions bench-performance clean
+.PHONY: help demo test check pytest docs prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos soak bench-state bench-drills bench-labels bench-versions bench-performance clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -23,6 +23,9 @@ check: $(VENV)/.installed ## Lint, types, import rules, generated files
 
 pytest: $(VENV)/.installed ## The tests, doctests included
 	$(BIN)/pytest
+
+docs: $(VENV)/.installed ## The documents as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/.installed ## Format the code and regenerate the generated files
 	$(BIN)/ruff format .
@@ -75,4 +78,4 @@ $(VENV)/.installed: pyproject.toml
 
 clean: ## Remove the virtual environment and local data (stops the local servers first)
 	@[ ! -x $(BIN)/plumbline ] || $(BIN)/plumbline stack down
-	rm -rf $(VENV) .plumbline .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) .plumbline .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build site
