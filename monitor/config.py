@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -27,6 +35,7 @@ ENV_DELIMITER = "__"
 
 
 Days = Annotated[int, Field(ge=1, le=36_500)]
+UserToken = Annotated[SecretStr, Field(min_length=16)]
 
 
 class _Section(BaseModel):
@@ -172,6 +181,28 @@ class RoutingSettings(_Section):
     """How often everything that is on is told again; Alertmanager forgets what is not."""
 
 
+class DashboardSettings(_Section):
+    """The web pages (`plumbline dashboard`)."""
+
+    host: str = "127.0.0.1"
+    """Interface to listen on; on any but loopback, reading needs a sign-in, too."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8118
+    """0: any free one."""
+    url: Annotated[str, Field(pattern=r"^(https?://[^\s/]+)?$")] = ""
+    """Address that people use, where it is another than the above: behind a proxy."""
+    users: dict[Annotated[str, Field(min_length=1, max_length=200)], UserToken] = {}
+    """Name to the token that signs them in; without any, nobody can act by a token."""
+    session_key: UserToken | None = None
+    """Key of the sessions' signatures; none: a new one at each start, which ends all sessions."""
+    session_hours: Annotated[float, Field(gt=0, le=720)] = 12.0
+    proxy_user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")] = ""
+    """Header in which an OIDC proxy names the user who signed in there; empty: none is believed."""
+    proxy_addresses: tuple[IPvAnyNetwork, ...] = ()
+    """From which addresses that header is believed."""
+    requests_per_minute: Annotated[int, Field(ge=10, le=1_000_000)] = 600
+    """Of one address; what is more is refused (429)."""
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -189,6 +220,7 @@ class Settings(BaseSettings):
     sensitivity: SensitivitySettings = SensitivitySettings()
     retention: RetentionSettings = RetentionSettings()
     routing: RoutingSettings = RoutingSettings()
+    dashboard: DashboardSettings = DashboardSettings()
 
     @classmethod
     def settings_customise_sources(
