@@ -21,11 +21,12 @@ check: $(VENV)/.installed ## Lint, types, import rules, generated files
 	$(BIN)/python -m schemas.generate --check
 	$(BIN)/python -m monitor.cli.reference --check
 
-pytest: $(VENV)/.installed ## The tests, doctests included
-	$(BIN)/pytest
+pytest: $(VENV)/.installed ## The tests, doctests included: first those that need no server, in two processes
+	$(BIN)/pytest -m "not integration" --numprocesses 2 --durations 15
+	$(BIN)/pytest -m integration --durations 25
 
 docs: $(VENV)/.installed ## The documents as a site, in site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(VENV)/.installed ## Format the code and regenerate the generated files
 	$(BIN)/ruff format .

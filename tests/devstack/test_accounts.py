@@ -7,6 +7,8 @@ import pytest
 
 from tests.devstack.server import READER, WRITER, Answer, ClickHouse
 
+pytestmark = pytest.mark.integration
+
 SECRET = "TOP-SECRET-LINE"
 DENIED = 497
 READONLY = 164

@@ -17,6 +17,8 @@ from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureErr
 
 from tests.devstack.server import READER, ClickHouse
 
+pytestmark = pytest.mark.integration
+
 WHEN = dt.datetime(2013, 4, 5, 6, 7, 8, 901_234, tzinfo=dt.UTC)
 STRANGE = "tab\t newline\n quote' backslash\\ ünïcode \0 end"
 

@@ -7,11 +7,14 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 from clickhouse_connect.driver.exceptions import Error
 
 from devstack import processes
 from devstack.ports import free_ports
 from tests.devstack.server import ClickHouse, start
+
+pytestmark = pytest.mark.integration
 
 KILLS = 10
 BATCH_ROWS = 200

@@ -17,6 +17,8 @@ import zstandard
 from devstack.ports import LOOPBACK, free_ports
 from tests.devstack.server import READER, WRITER, ClickHouse
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[2]
 
 

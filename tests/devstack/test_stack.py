@@ -24,6 +24,8 @@ from devstack.kafka import jars
 from devstack.ports import LOOPBACK, free_ports
 from devstack.processes import Process
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
+import pytest
 import yaml
 
 from devstack import StackInfo
@@ -19,6 +20,8 @@ from monitor.routing.router import Router
 from schemas import Command
 from tests.intake.brokers import fresh_settings, produce
 from tests.routing.alerts import Receiver, alertmanager, moved, receiver, until, wire
+
+pytestmark = pytest.mark.integration
 
 
 @contextmanager
