@@ -38,6 +38,8 @@ class AlertMove:
     moved_us: int
     """Event time of this move."""
     finding: Finding
+    url: str = ""
+    """Page of the alert, empty where no dashboard is set."""
 
     @property
     def published(self) -> bool:

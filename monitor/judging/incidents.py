@@ -6,10 +6,12 @@ them are stored and published, and who tells people tells the head.
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from monitor.alerts import AlertMove, AlertState
+from monitor.judging.severity import graver
 
 CAUSES: Final[tuple[frozenset[str], ...]] = (
     frozenset({"SchemaBreak", "StreamStopped", "UnregisteredModel", "ProfileMissing"}),
@@ -33,11 +35,15 @@ CAUSES: Final[tuple[frozenset[str], ...]] = (
     frozenset({"JointDrift"}),
     frozenset({"PredictionDrift"}),
 )
-"""Alert names from cause to effect; a name that is not here is a cause of its own kind."""
+"""Alert names from cause to effect; a name that is not here is a cause of its own kind.
+
+What labels say of the performance (category `performance`) is the effect of them all.
+"""
 EFFECTS: Final = frozenset({"JointDrift", "PredictionDrift"})
 """What the trouble of any feature may cause, whenever it shows."""
 TOGETHER_EVENTS: Final = 1_000
 """Alerts that fire within so many events of an incident's first one belong to it."""
+MOST_NAMED: Final = 20
 
 _ENDED: Final = (AlertState.RESOLVED, AlertState.SUPERSEDED)
 
@@ -51,12 +57,38 @@ class Member:
     feature: str
     order: int
     """Of its joining, counted from 0."""
+    cause: int
+    """Nearness to the cause: place in CAUSES, smaller is nearer."""
+    severity: str = "warning"
+    later: bool = False
+    """Whether an alert of the same nearness was in the incident before it."""
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """Nearness to the cause: smaller is nearer."""
-        places = (place for place, names in enumerate(CAUSES) if self.alertname in names)
-        return next(places, 0), self.order
+    def rank(self) -> tuple[int, int, int]:
+        """The least of an incident is its head: the cause, the gravest, the first."""
+        return self.cause, graver(self.severity), self.order
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return f"{self.alertname} {self.feature}".rstrip()
+
+    @property
+    def place(self) -> str:
+        """A word that stays the same for the alert's life, by which others inhibit it."""
+        return f"{self.cause}-later" if self.later else str(self.cause)
+
+
+def nearness(labels: Mapping[str, str]) -> int:
+    """How near to the cause an alert of these labels is.
+
+    >>> nearness({"alertname": "SchemaBreak"}) < nearness({"alertname": "FeatureDrift"})
+    True
+    """
+    if labels.get("category") == "performance":
+        return len(CAUSES)
+    places = (place for place, names in enumerate(CAUSES) if labels["alertname"] in names)
+    return next(places, 0)
 
 
 @dataclass(slots=True)
@@ -70,6 +102,8 @@ class Incident:
     """Event time at which its first alert began."""
     first_event: int
     """Index of the event at which its first alert fired."""
+    clock: bool = False
+    """Opened by the clock. What the log says stands apart: it must not depend on a clock."""
     joined: int = 0
     members: dict[str, Member] = field(default_factory=dict)
     """Those that are on, by fingerprint."""
@@ -87,16 +121,43 @@ class Place:
     incident: str
     opened_us: int
     head: Member
-    members: int
-    """Alerts of the incident that are on."""
+    members: tuple[Member, ...]
+    """Alerts of the incident that are on, in the order of joining."""
+    turned: tuple[Member, ...] = ()
+    """Other members that this move made the head, or that were it until now."""
 
     def annotations(self, fingerprint: str) -> dict[str, str]:
-        """For the alert with this fingerprint; `inhibited_by` where another one is the head."""
-        told = {"incident": self.incident, "incident_alerts": str(self.members)}
-        if fingerprint != self.head.fingerprint:
-            told["inhibited_by"] = self.head.fingerprint
-            told["cause"] = f"{self.head.alertname} {self.head.feature}".rstrip()
+        """For the alert with this fingerprint.
+
+        Of one that is not the head who suppresses it and why, of the head whom it suppresses.
+        """
+        told = {"incident": self.incident, "incident_alerts": str(len(self.members))}
+        own = next((one for one in self.members if one.fingerprint == fingerprint), None)
+        if own is not None:
+            told["incident_place"] = own.place
+        head = self.head
+        if fingerprint != head.fingerprint:
+            told["inhibited_by"] = head.fingerprint
+            told["cause"] = head.name
+            told["suppressed"] = self.why(own)
+        elif others := [m for m in self.members if m.fingerprint != fingerprint]:
+            named = [f"{member.name} {member.fingerprint}" for member in others]
+            more = len(named) - MOST_NAMED
+            told["suppresses"] = "; ".join(named[:MOST_NAMED]) + (
+                f"; and {more} more" if more > 0 else ""
+            )
         return told
+
+    def why(self, member: Member | None) -> str:
+        """Why people are told of the head instead of this one."""
+        head = self.head
+        if member is None or head.cause < member.cause:
+            why = "which is nearer to the cause"
+        elif head.severity != member.severity:
+            why = f"which is {head.severity}"
+        else:
+            why = "which was first"
+        return f"people are told of {head.name} of the same incident, {why}"
 
 
 class Incidents:
@@ -124,12 +185,27 @@ class Incidents:
             return None
         incident = self._joinable(move) or self._begin(move)
         labels = move.labels
-        incident.members[move.fingerprint] = Member(
-            move.fingerprint, labels["alertname"], labels.get("feature", ""), incident.joined
+        before = incident.head if incident.members else None
+        cause = nearness(labels)
+        member = Member(
+            fingerprint=move.fingerprint,
+            alertname=labels["alertname"],
+            feature=labels.get("feature", ""),
+            order=incident.joined,
+            cause=cause,
+            severity=labels.get("severity", "warning"),
+            later=any(other.cause == cause for other in incident.members.values()),
         )
+        incident.members[move.fingerprint] = member
         incident.joined += 1
         self._by_alert[move.fingerprint] = incident.id
-        return _place(incident)
+        overruled = before is not None and incident.head is member
+        return _place(incident, (before,) if overruled and before is not None else ())
+
+    def of(self, fingerprint: str) -> Place | None:
+        """Where an alert stands that is on."""
+        known = self._by_alert.get(fingerprint)
+        return None if known is None else _place(self._open[known])
 
     def state(self, model: str) -> list[Any]:
         """The open incidents of one model as plain values."""
@@ -137,20 +213,38 @@ class Incidents:
             [
                 *(one.id, one.model, one.model_version, one.opened_us),
                 *(one.first_event, one.joined),
-                [[m.fingerprint, m.alertname, m.feature, m.order] for m in one.members.values()],
+                [
+                    [m.fingerprint, m.alertname, m.feature, m.order, m.cause, m.severity, m.later]
+                    for m in one.members.values()
+                ],
+                one.clock,
             ]
             for one in self._open.values()
             if one.model == model
         ]
 
     def restore(self, saved: list[Any]) -> None:
-        """Take up the incidents of one model where `state` left off."""
-        for mark, model, version, opened_us, first_event, joined, members in saved:
+        """Take up the incidents of one model where `state` left off, also of an older release."""
+        for mark, model, version, opened_us, first_event, joined, members, *clock in saved:
             incident = Incident(
-                str(mark), str(model), str(version), int(opened_us), int(first_event), int(joined)
+                id=str(mark),
+                model=str(model),
+                model_version=str(version),
+                opened_us=int(opened_us),
+                first_event=int(first_event),
+                clock=bool(clock and clock[0]),
+                joined=int(joined),
             )
-            for fingerprint, alertname, feature, order in members:
-                member = Member(str(fingerprint), str(alertname), str(feature), int(order))
+            for fingerprint, alertname, feature, order, *further in members:
+                cause, severity, later = further or (
+                    nearness({"alertname": str(alertname)}),
+                    "warning",
+                    False,
+                )
+                member = Member(
+                    *(str(fingerprint), str(alertname), str(feature), int(order)),
+                    *(int(cause), str(severity), bool(later)),
+                )
                 incident.members[member.fingerprint] = member
                 self._by_alert[member.fingerprint] = incident.id
             self._open[incident.id] = incident
@@ -166,22 +260,26 @@ class Incidents:
         for incident in reversed(self._open.values()):
             if (incident.model, incident.model_version) != (finding.model, finding.model_version):
                 continue
+            if incident.clock is not finding.clock:
+                continue
             same = feature and any(m.feature == feature for m in incident.members.values())
             since = finding.span.last_event - incident.first_event
             together = not finding.clock and 0 <= since <= TOGETHER_EVENTS
-            if same or together or labels["alertname"] in EFFECTS:
+            if same or together or _is_effect(labels):
                 return incident
         return None
 
     def _begin(self, move: AlertMove) -> Incident:
         finding = move.finding
-        text = f"{finding.model}|{finding.model_version}|{move.fingerprint}|{move.starts_us}"
+        since = f"{move.starts_us}|{finding.span.last_offset}|{finding.span.last_event}"
+        text = f"{finding.model}|{finding.model_version}|{move.fingerprint}|{since}"
         incident = Incident(
             id=hashlib.sha256(text.encode()).hexdigest()[:16],
             model=finding.model,
             model_version=finding.model_version,
             opened_us=move.starts_us,
             first_event=finding.span.last_event,
+            clock=finding.clock,
         )
         self._open[incident.id] = incident
         return incident
@@ -192,8 +290,21 @@ class Incidents:
         del incident.members[fingerprint], self._by_alert[fingerprint]
         if not incident.members:
             del self._open[mark]
+            return place
+        if place.head.fingerprint == fingerprint:
+            return _place(incident, (incident.head,), place)
         return place
 
 
-def _place(incident: Incident) -> Place:
-    return Place(incident.id, incident.opened_us, incident.head, len(incident.members))
+def _is_effect(labels: Mapping[str, str]) -> bool:
+    return labels["alertname"] in EFFECTS or labels.get("category") == "performance"
+
+
+def _place(
+    incident: Incident, turned: tuple[Member, ...] = (), before: Place | None = None
+) -> Place:
+    """The place as it is, or as it was before a member left."""
+    if before is not None:
+        return replace(before, turned=turned)
+    members = tuple(incident.members.values())
+    return Place(incident.id, incident.opened_us, incident.head, members, turned)

@@ -5,81 +5,108 @@ Never: the network, the clock, or a memory that grows with the stream: only aler
 or on the way are kept.
 """
 
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from monitor.alerts import AlertMove, AlertState
-from monitor.clock import to_datetime, to_us
-from monitor.decisions import config_hash
+from monitor.clock import to_us
 from monitor.errors import ContractError
 from monitor.findings import Finding, Measurement, Span, Verdict, kind_of
+from monitor.judging.dressing import dressed, fingerprint_of, nothing_measured, said_by_people
+from monitor.judging.evidence import summary
+from monitor.judging.flapping import FLAPPING_DAYS, FLAPPING_FIRINGS, Firings
+from monitor.judging.identity import AlertKey, key_of, labels_of, name_of
 from monitor.judging.incidents import Incidents
 from monitor.judging.life import AlertLife, Mark, Step
+from monitor.judging.links import Links
+from monitor.judging.policy import Policy as Policy
+from monitor.judging.severity import (
+    CLEAR_WEIGHT,
+    CRITICAL_WEIGHT,
+    base_severity,
+    graver,
+    may_be_critical,
+    weight,
+)
 from monitor.judging.words import sentence, spoken
-from schemas import ModelCard, alert_event_id, fingerprint
+from schemas import fingerprint
 from schemas.command import Command
-
-MAX_ANNOTATION_CHARS = 2_000
-"""Of what a card says of its owner; an alert must stay far below the broker's limit."""
+from schemas.model import OUTPUT_NAMES
 
 _OF_WINDOWS = frozenset({"drift", "quality"})
 """Categories of alerts that windows raise and clear."""
 
-AlertKey = tuple[str, str, str, str, str]
-"""(alertname, model, model version, feature, segment)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the card of a model version asks of the judge."""
-
-    confirmations: int = 2
-    resolving_scale: int = 0
-    owner: Mapping[str, str] | None = None
-    evidence: Mapping[str, str] = field(default_factory=dict)
-    """By what each alert names the reference and the settings that it was found with."""
-
-    @classmethod
-    def of(cls, card: ModelCard, smallest_scale: int) -> "Policy":
-        """The policy of a card; `smallest_scale` is the smallest window that can tell."""
-        owner = None
-        if card.owner is not None:
-            fields = {
-                "owner": card.owner.team,
-                "contact": card.owner.contact,
-                "escalation": card.owner.escalation,
-                "runbook_url": card.owner.runbook,
-            }
-            owner = {name: value[:MAX_ANNOTATION_CHARS] for name, value in fields.items() if value}
-        evidence = {"config_hash": config_hash(card)}
-        if card.profile_hash is not None:
-            evidence["profile_hash"] = card.profile_hash
-        return cls(card.monitoring.confirmations, smallest_scale, owner, evidence)
-
 
 class Judge:
-    """Keeps one AlertLife per open alert and turns findings into moves."""
+    """Keeps one AlertLife per open alert and turns findings into moves.
 
-    def __init__(self) -> None:
+    What may be worse than its kind says has a life for each severity: while the effect is critical
+    two alerts are on, of which the critical one inhibits the other.
+    """
+
+    def __init__(self, links: Links | None = None) -> None:
         self._lives: dict[AlertKey, AlertLife] = {}
         self._incidents = Incidents()
+        self._firings = Firings()
+        self._links = links or Links()
 
     def judge(self, findings: Iterable[Finding], policy: Policy) -> list[AlertMove]:
         """The moves that `findings` of one model version cause, in order."""
         moves: list[AlertMove] = []
         for finding in findings:
-            key = _key(finding)
-            life = self._lives.get(key)
-            if life is None:
-                life = AlertLife(policy.confirmations, policy.resolving_scale)
-            moves += [self._dress(step, finding, life, policy) for step in life.take(finding)]
-            if life.over:
-                self._lives.pop(key, None)
-            else:
-                self._lives[key] = life
+            severity = base_severity(finding)
+            if may_be_critical(finding):
+                moves += self._looked(
+                    finding, "critical", policy, self._as_critical(finding, policy)
+                )
+            moves += self._looked(finding, severity, policy, finding.measurement)
         return moves
+
+    def _looked(
+        self, finding: Finding, severity: str, policy: Policy, seen: Measurement | None
+    ) -> list[AlertMove]:
+        """The moves of the alert of one severity; `seen` is what it sees, None: nothing."""
+        if seen is None:
+            return []
+        key = key_of(finding, severity)
+        life = self._lives.get(key)
+        if life is None:
+            life = AlertLife(policy.confirmations, policy.resolving_scale, severity=severity)
+        moves = []
+        for step in life.take(finding, seen):
+            moves += self._told(step, finding, life, policy)
+        if life.over:
+            self._lives.pop(key, None)
+        else:
+            self._lives[key] = life
+        return moves
+
+    def _as_critical(self, finding: Finding, policy: Policy) -> Measurement | None:
+        """A finding as a critical alert sees it: drift only where its weight is critical."""
+        measurement = finding.measurement
+        known = key_of(finding, "critical") in self._lives
+        if measurement.verdict is not Verdict.DRIFT:
+            return measurement if known else None
+        heavy = self._weight(finding, policy)
+        if heavy >= CRITICAL_WEIGHT:
+            return measurement
+        return (
+            replace(measurement, verdict=Verdict.OK, cleared=heavy < CLEAR_WEIGHT)
+            if known
+            else None
+        )
+
+    def _weight(self, finding: Finding, policy: Policy) -> float:
+        version, own = (finding.model, finding.model_version), finding.measurement.feature
+        troubled = {key[3] for key, _ in self._on(version) if key[3]} | {own}
+        return weight(finding, len(troubled - set(OUTPUT_NAMES)), policy.features)
+
+    def _on(self, version: tuple[str, str]) -> Iterator[tuple[AlertKey, AlertLife]]:
+        """The alerts of a version that are on and that the log raised."""
+        for key, life in self._lives.items():
+            if key[1:3] == version and life.on and life.last is not None and not life.last.clock:
+                yield key, life
 
     def windowed(self) -> set[tuple[str, str]]:
         """The (model, version)s with an open alert that only their windows could clear."""
@@ -111,11 +138,14 @@ class Judge:
                     alertname=key[0],
                     segment=key[4],
                     span=span,
-                    measurement=_nothing_measured(check, key[3], scale, reason),
+                    measurement=nothing_measured(check, key[3], scale, reason),
+                    clock=life.last is not None and life.last.clock,
                 )
-                moves.append(self._dress(life.supersede(reason), finding, life, policy))
+                moves += self._told(life.supersede(reason), finding, life, policy)
             if whole or life.over:
                 del self._lives[key]
+            if whole:
+                self._firings.drop(key)
         return moves
 
     def obey(
@@ -126,9 +156,9 @@ class Judge:
         `at_us` is the model's event time, `policies` by version. Raises ContractError where no
         open alert of the model has this fingerprint, or `until` is over.
         """
-        life, last = self._named(command)
-        at_us = max(at_us, last.span.ended_us)
-        policy = policies.get(last.model_version, Policy())
+        named = self._named(command)
+        last = max((one.span.ended_us for _, _, one in named), default=0)
+        at_us = max(at_us, last)
         until_us = None if command.until is None else to_us(command.until)
         if command.action in ("silence", "accept") and until_us is not None and until_us <= at_us:
             raise ContractError(
@@ -136,6 +166,25 @@ class Judge:
                 "(event time); give a later time"
             )
         mark = Mark(command.who, command.why, command.command_id, at_us, until_us)
+        moves: list[AlertMove] = []
+        effect = ""
+        for key, life, finding in named:
+            policy = policies.get(finding.model_version, Policy())
+            done, told = self._obeyed(command, key, life, finding, policy, mark)
+            moves += done
+            effect = effect or told
+        return moves, effect
+
+    def _obeyed(
+        self,
+        command: Command,
+        key: AlertKey,
+        life: AlertLife,
+        last: Finding,
+        policy: Policy,
+        mark: Mark,
+    ) -> tuple[list[AlertMove], str]:
+        """What a command does to one alert, and the effect in words."""
         said = spoken(command)
         if command.action == "acknowledge":
             life.acknowledged = mark
@@ -144,138 +193,207 @@ class Judge:
         else:
             if command.action == "accept":
                 life.accepted = mark
-            move = self._dress(life.close(said), last, life, policy)
+            moves = self._told(life.close(said), last, life, policy)
             if life.over:
-                del self._lives[_key(last)]
-            return [replace(move, moved_us=at_us)], f"resolved: {said}"
-        assert life.state is not None
-        again = self._dress(Step(life.state, life.state, said), last, life, policy)
-        told = f"{life.state.value}|{command.action}|{command.command_id}"
-        mark_of = again.fingerprint
-        event_id = alert_event_id(mark_of, life.starts_us, told, last.span.last_offset + 1)
-        return [replace(again, event_id=event_id, moved_us=at_us)], f"{life.state.value}: {said}"
+                del self._lives[key]
+            return [replace(move, moved_us=mark.at_us) for move in moves], f"resolved: {said}"
+        assert life.shown is not None
+        shown = life.shown
+        again = self._again(life, last, policy, said, f"{command.action}|{command.command_id}")
+        return [replace(again, moved_us=mark.at_us)], f"{shown.value}: {said}"
 
-    def _named(self, command: Command) -> tuple[AlertLife, Finding]:
+    def _named(self, command: Command) -> list[tuple[AlertKey, AlertLife, Finding]]:
+        """The alert that a command names, and those of the same trouble that are less grave."""
         for key, life in self._lives.items():
             last = life.last
             if key[1] != command.model or not life.open or last is None:
                 continue
-            if fingerprint(_labels(last)) == command.fingerprint:
-                return life, last
+            if fingerprint_of(life) == command.fingerprint:
+                found = [(key, life, last)]
+                for other, lesser in self._lives.items():
+                    same = other[:5] == key[:5] and graver(other[5]) > graver(key[5])
+                    if same and lesser.open and lesser.last is not None:
+                        found.append((other, lesser, lesser.last))
+                return found
         raise ContractError(
             f"no open alert of {command.model} has fingerprint {command.fingerprint}: it may have "
             "ended; see `plumbline alerts list`"
         )
 
+    def gap(self, stopped: Finding, policies: Mapping[str, Policy]) -> list[AlertMove]:
+        """A model fell silent, or sends again: its alerts that are on are stale, or as they were.
+
+        No alert ends because of it. `policies` by version.
+        """
+        silent = stopped.measurement.verdict is Verdict.DRIFT
+        moves: list[AlertMove] = []
+        for key, life in self._lives.items():
+            last = life.last
+            if key[1] != stopped.model or not life.on or last is None or last.clock:
+                continue
+            if life.stale is silent:
+                continue
+            name = name_of(key)
+            if silent:
+                step = life.go_stale(f"no data: whether {name} is over cannot be told")
+            else:
+                step = life.wake(f"data again: {name} is {life.state} as before")
+            policy = policies.get(key[2], Policy())
+            check, scale = life.look
+            finding = replace(
+                last,
+                span=stopped.span,
+                clock=True,
+                measurement=nothing_measured(check, key[3], scale, step.reason),
+            )
+            moves.append(self._dress(step, finding, life, policy, said=last, mark="|clock"))
+        return moves
+
+    def is_on(self, alertname: str, version: tuple[str, str]) -> bool:
+        """Whether an alert of this name is on for a version."""
+        return any(
+            key[0] == alertname and key[1:3] == version and life.on
+            for key, life in self._lives.items()
+        )
+
+    def pass_time(self, seconds: float) -> None:
+        """So much of the worker's time has passed, in which nobody answered."""
+        for life in self._lives.values():
+            if life.on:
+                heard = life.acknowledged is not None or life.silenced is not None
+                life.unanswered_s = 0.0 if heard else life.unanswered_s + seconds
+
+    def unanswered(self) -> Iterator[tuple[tuple[str, str], str, str, float]]:
+        """(version, what fires, its severity, for how many seconds nobody has answered)."""
+        for key, life in self._lives.items():
+            if life.on and life.unanswered_s > 0:
+                yield key[1:3], name_of(key), key[5], life.unanswered_s
+
     def firing(self) -> int:
         """How many alerts fire now (recovering ones included)."""
-        open_states = (AlertState.FIRING, AlertState.RECOVERING)
-        return sum(life.state in open_states for life in self._lives.values())
+        return sum(life.on for life in self._lives.values())
 
     def forget(self) -> None:
         """Drop every alert, for a new beginning."""
         self._lives.clear()
         self._incidents.forget()
+        self._firings.forget()
 
     def state(self, model: str) -> dict[str, Any]:
         """The open alerts and incidents of one model as plain values, for the state topic."""
         lives = [
-            [list(key), life.confirmations, life.resolving_scale, life.to_state()]
+            [list(key[:5]), life.confirmations, life.resolving_scale, life.to_state()]
             for key, life in self._lives.items()
             if key[1] == model
         ]
-        return {"lives": lives, "incidents": self._incidents.state(model)}
+        firings = [[list(key), at] for key, at in self._firings.items() if key[1] == model]
+        return {"lives": lives, "incidents": self._incidents.state(model), "firings": firings}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Take up the open alerts of one model where `state` left off."""
-        lives = {}
+        lives: dict[AlertKey, AlertLife] = {}
         for (name, model, version, feature, segment), confirmations, scale, fields in saved[
             "lives"
         ]:
-            key = (str(name), str(model), str(version), str(feature), str(segment))
-            lives[key] = AlertLife.from_state(fields, int(confirmations), int(scale))
+            life = AlertLife.from_state(fields, int(confirmations), int(scale))
+            if "severity" not in fields and life.last is not None:  # of an older release
+                life.severity = base_severity(life.last)
+            where = (str(name), str(model), str(version), str(feature), str(segment))
+            lives[*where, life.severity] = life
         self._incidents.restore(saved["incidents"])
+        for (name, model, version, feature, segment, severity), at in saved.get("firings", ()):
+            key = (str(name), str(model), str(version), str(feature), str(segment), str(severity))
+            self._firings.restore(key, [int(one) for one in at])
         self._lives |= lives
 
-    def _dress(self, step: Step, finding: Finding, life: AlertLife, policy: Policy) -> AlertMove:
-        labels = _labels(finding)
-        mark = fingerprint(labels)
-        end = finding.span.last_offset + 1
-        move = AlertMove(
-            event_id=alert_event_id(mark, life.starts_us, step.state.value, end),
-            fingerprint=mark,
-            labels=labels,
-            annotations={
-                "summary": sentence(finding),
-                **(policy.owner or {}),
-                "check": finding.measurement.check,
-                **policy.evidence,
-                **_said_by_people(life),
-            },
-            state=step.state,
-            previous=step.previous,
-            reason=step.reason,
-            starts_us=life.starts_us,
-            moved_us=finding.span.ended_us,
-            finding=finding,
-        )
+    def _told(
+        self, step: Step, finding: Finding, life: AlertLife, policy: Policy
+    ) -> list[AlertMove]:
+        """A move, and what it changes for the alerts beside it."""
+        if step.state is AlertState.FIRING and step.previous is not AlertState.FIRING:
+            key = key_of(finding, life.severity)
+            times = self._firings.fired(key, finding.span.ended_us)
+            if times >= FLAPPING_FIRINGS:
+                said = f"; flapping: fired {times} times in {FLAPPING_DAYS} days"
+                step = replace(step, reason=step.reason + said)
+        if step.state is step.previous:  # it goes on
+            end = finding.span.last_offset + 1
+            return [self._again(life, finding, policy, step.reason, f"repeat|{end}")]
+        move = self._dress(step, finding, life, policy)
         place = self._incidents.place(move)
         if place is None:
-            return move
-        return replace(move, annotations={**move.annotations, **place.annotations(mark)})
+            return [move]
+        told = [
+            replace(move, annotations={**move.annotations, **place.annotations(move.fingerprint)})
+        ]
+        for member in place.turned:
+            told += self._turned(member.fingerprint, move, policy)
+        return told
 
+    def _turned(self, mark: str, by: AlertMove, policy: Policy) -> list[AlertMove]:
+        """Tell an alert again that another move has suppressed, or of which people hear now."""
+        for life in self._lives.values():
+            last = life.last
+            if last is None or not life.on or fingerprint_of(life) != mark:
+                continue
+            place = self._incidents.of(mark)
+            if place is None:
+                return []
+            name = f"{by.labels['alertname']} {by.labels.get('feature', '')}".rstrip()
+            head = place.head.fingerprint == mark
+            words = place.annotations(mark).get("suppressed", "")
+            reason = f"no longer suppressed: {name} has ended" if head else f"suppressed: {words}"
+            again = self._again(life, last, policy, reason, f"{by.event_id}|turned")
+            return [replace(again, moved_us=max(by.moved_us, again.moved_us))]
+        return []
 
-def _key(finding: Finding) -> AlertKey:
-    feature = finding.measurement.feature
-    return finding.alertname, finding.model, finding.model_version, feature, finding.segment
+    def _again(
+        self, life: AlertLife, last: Finding, policy: Policy, reason: str, why: str
+    ) -> AlertMove:
+        """The same state once more, with an id of its own."""
+        assert life.shown is not None
+        shown = life.shown
+        return self._dress(Step(shown, shown, reason), last, life, policy, mark=f"|{why}")
 
-
-def _labels(finding: Finding) -> dict[str, str]:
-    measurement = finding.measurement
-    labels = {
-        "alertname": finding.alertname,
-        "severity": kind_of(measurement.check, measurement.feature).severity,
-        "category": finding.category,
-        "model": finding.model,
-        "model_version": finding.model_version,
-        "feature": measurement.feature,
-        "segment": finding.segment,
-    }
-    return {name: value for name, value in labels.items() if value}
-
-
-def _said_by_people(life: AlertLife) -> dict[str, str]:
-    """Annotations by which whoever forwards alerts can leave one out, or say who is at it."""
-    said: dict[str, str] = {}
-    for name, mark in life.marks().items():
-        said |= {
-            f"{name}_by": mark.who,
-            f"{name}_why": mark.why,
-            f"{name}_id": mark.command_id,
+    def _dress(
+        self,
+        step: Step,
+        finding: Finding,
+        life: AlertLife,
+        policy: Policy,
+        *,
+        said: Finding | None = None,
+        mark: str = "",
+    ) -> AlertMove:
+        """A step with labels, words and id; `said` is what it tells of, if not `finding`."""
+        own = fingerprint(labels_of(finding, life.severity))
+        place = self._incidents.of(own)
+        annotations = {
+            "summary": self._summary(step, said or finding, life),
+            **self._links.annotations(finding),
+            **(policy.owner or {}),
+            "check": finding.measurement.check,
+            **policy.evidence,
+            **({} if finding.clock else self._weighed(finding, policy)),
+            **said_by_people(life),
+            **({} if place is None else place.annotations(own)),
         }
-        if mark.until_us is not None:
-            said[f"{name}_until"] = to_datetime(mark.until_us).isoformat()
-    return said
+        return dressed(step, finding, life, annotations, self._links.page(own), mark)
+
+    def _summary(self, step: Step, finding: Finding, life: AlertLife) -> str:
+        if step.state is not AlertState.FIRING or finding.measurement.verdict is not Verdict.DRIFT:
+            return sentence(finding)
+        own = key_of(finding, life.severity)[:5]
+        version = (finding.model, finding.model_version)
+        others = [] if finding.clock else [key for key, _ in self._on(version) if key[:5] != own]
+        return summary(finding, life.starts_us, [*dict.fromkeys(map(name_of, others))])
+
+    def _weighed(self, finding: Finding, policy: Policy) -> dict[str, str]:
+        if finding.measurement.verdict is not Verdict.DRIFT or not may_be_critical(finding):
+            return {}
+        heavy = self._weight(finding, policy)
+        return {"weight": f"{heavy:.2f} (effect x reach; critical from {CRITICAL_WEIGHT})"}
 
 
 def _by_windows(key: AlertKey, life: AlertLife) -> bool:
     return life.open and kind_of(life.look[0], key[3]).category in _OF_WINDOWS
-
-
-def _nothing_measured(check: str, feature: str, scale: int, reason: str) -> Measurement:
-    return Measurement(
-        check=check,
-        feature=feature,
-        scale=scale,
-        verdict=Verdict.CANNOT_TELL,
-        statistic=math.nan,
-        effect=math.nan,
-        threshold=math.nan,
-        p_value=math.nan,
-        n_ref=0,
-        n_cur=0,
-        n_effective=0.0,
-        smallest_visible=math.nan,
-        cleared=False,
-        reason=reason,
-    )

@@ -5,6 +5,9 @@
                         +--not confirmed-->     +------drift-------+
                              resolved
 
+While no data comes an alert that is on is `stale`, and is again what it was when data comes. One
+that is on for long says so again (`REPEAT_US`), unless somebody is at it or it is silenced.
+
 A person may close it (resolved) or accept what it says as normal (resolved, and no new life before
 that date); a silence or an acknowledgement moves nothing.
 
@@ -15,11 +18,15 @@ tell moves nothing.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from monitor.alerts import AlertState
+from monitor.clock import US_PER_DAY
 from monitor.findings import Finding, Measurement, Verdict, kind_of
 from monitor.judging.record import finding_of_saved, saved_finding
+
+REPEAT_US: Final = {"critical": US_PER_DAY, "warning": 7 * US_PER_DAY, "info": 7 * US_PER_DAY}
+"""By severity: how often, in event time, an alert that goes on is told again."""
 
 Look = tuple[str, int]
 """Which series of looks: (check, scale)."""
@@ -72,11 +79,21 @@ class AlertLife:
     """Nobody wants to hear of it; outlives the alert."""
     accepted: Mark | None = None
     """What it says is normal for now: until then it has no life."""
+    severity: str = "warning"
+    stale: bool = False
+    """Data stopped while it was on: `state` is what it is again when data comes."""
+    told_us: int = 0
+    """Event time at which it was last told."""
+    unanswered_s: float = 0.0
+    """For how long it has been on without anybody saying anything, by the worker's clock."""
 
-    def take(self, finding: Finding) -> list[Step]:
-        """The moves that this finding causes, in order."""
+    def take(self, finding: Finding, seen: Measurement | None = None) -> list[Step]:
+        """The moves that this finding causes, in order.
+
+        `seen` is the measurement as it looks from this severity, if not as it is.
+        """
         self._forget_marks(finding.span.ended_us)
-        measurement = finding.measurement
+        measurement = seen or finding.measurement
         if measurement.verdict is Verdict.CANNOT_TELL or self.accepted is not None:
             return []
         steps = self._moves_of(finding, measurement)
@@ -87,13 +104,23 @@ class AlertLife:
     def _moves_of(self, finding: Finding, measurement: Measurement) -> list[Step]:
         look = (measurement.check, measurement.scale)
         if measurement.verdict is Verdict.DRIFT:
-            return self._drift(look, finding)
+            return self._drift(look, finding, measurement)
         return self._quiet(look, measurement)
 
     @property
     def open(self) -> bool:
         """Whether there is anything to end: it is on, or on its way."""
         return self.state is not None
+
+    @property
+    def on(self) -> bool:
+        """Whether it has fired and not ended."""
+        return self.state in (AlertState.FIRING, AlertState.RECOVERING)
+
+    @property
+    def shown(self) -> AlertState | None:
+        """The state as people see it."""
+        return AlertState.STALE if self.stale else self.state
 
     @property
     def over(self) -> bool:
@@ -116,14 +143,25 @@ class AlertLife:
         """End it because a person says so. Drift that goes on must be seen and confirmed anew."""
         return self._end(reason)
 
+    def go_stale(self, reason: str) -> Step:
+        """No data: whether it is over cannot be told."""
+        step = Step(AlertState.STALE, self.shown, reason)
+        self.stale = True
+        return step
+
+    def wake(self, reason: str) -> Step:
+        """Data again: it is what it was."""
+        assert self.state is not None
+        self.stale = False
+        return Step(self.state, AlertState.STALE, reason)
+
     def _forget_marks(self, at_us: int) -> None:
         if self.silenced is not None and self.silenced.over(at_us):
             self.silenced = None
         if self.accepted is not None and self.accepted.over(at_us):
             self.accepted = None
 
-    def _drift(self, look: Look, finding: Finding) -> list[Step]:
-        measurement = finding.measurement
+    def _drift(self, look: Look, finding: Finding, measurement: Measurement) -> list[Step]:
         streak = self.streaks.get(look, 0) + 1
         if not measurement.immediate:
             self.streaks[look] = streak
@@ -141,6 +179,12 @@ class AlertLife:
                 steps.append(self._fire(look, reason))
         elif self.state is AlertState.RECOVERING and self._decides(look):
             steps.append(self._move(AlertState.FIRING, f"came back: {what}"))
+        elif self._repeats(look, finding.span.ended_us):
+            days = (finding.span.ended_us - self.starts_us) / US_PER_DAY
+            words = f"still firing after {days:.1f} days: {what}"
+            steps.append(Step(AlertState.FIRING, self.shown, words))
+        if any(step.state is AlertState.FIRING for step in steps):
+            self.told_us = finding.span.ended_us
         if self._decides(look):
             self.clear_looks = 0
         return steps
@@ -175,6 +219,12 @@ class AlertLife:
         reason = f"clear for {self.clear_looks} looks in a row: {what}"
         return [*steps, self._end(reason)]
 
+    def _repeats(self, look: Look, at_us: int) -> bool:
+        heard = self.acknowledged is not None or self.silenced is not None
+        if self.shown is not AlertState.FIRING or heard or not self._decides(look):
+            return False
+        return at_us - self.told_us >= REPEAT_US.get(self.severity, 7 * US_PER_DAY)
+
     def _decides(self, look: Look) -> bool:
         if self.fired_by is None:
             return False
@@ -188,8 +238,9 @@ class AlertLife:
         return self._move(AlertState.FIRING, reason)
 
     def _move(self, state: AlertState, reason: str) -> Step:
-        step = Step(state, self.state, reason)
+        step = Step(state, self.shown, reason)
         self.state = state
+        self.stale = False
         return step
 
     def _end(self, reason: str, state: AlertState = AlertState.RESOLVED) -> Step:
@@ -199,6 +250,7 @@ class AlertLife:
         self.clear_looks = 0
         self.streaks.clear()
         self.acknowledged = None
+        self.told_us, self.unanswered_s = 0, 0.0
         return step
 
     def to_state(self) -> dict[str, Any]:
@@ -210,6 +262,10 @@ class AlertLife:
             "clear_looks": self.clear_looks,
             "streaks": [[check, scale, n] for (check, scale), n in self.streaks.items()],
             "last": saved_finding(self.last) if self.last else None,
+            "severity": self.severity,
+            "stale": self.stale,
+            "told_us": self.told_us,
+            "unanswered_s": self.unanswered_s,
             **{name: asdict(mark) for name, mark in self.marks().items()},
         }
 
@@ -239,6 +295,10 @@ class AlertLife:
             clear_looks=int(saved["clear_looks"]),
             streaks={(str(check), int(scale)): int(n) for check, scale, n in saved["streaks"]},
             last=finding_of_saved(last) if last else None,
+            severity=str(saved.get("severity", "warning")),
+            stale=bool(saved.get("stale", False)),
+            told_us=int(saved.get("told_us", 0)),
+            unanswered_s=float(saved.get("unanswered_s", 0.0)),
             **marks,
         )
 

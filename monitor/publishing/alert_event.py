@@ -38,6 +38,7 @@ def alert_event(move: AlertMove) -> AlertEvent:
         annotations=annotations,
         startsAt=to_datetime(move.starts_us),
         endsAt=moved_at if ended else None,
+        generatorURL=move.url,
         fingerprint=move.fingerprint,
         values=measured(finding.measurement),
     )

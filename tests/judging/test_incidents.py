@@ -51,7 +51,7 @@ def test_what_fires_together_is_one_incident_and_what_fires_later_another() -> N
     with_it = _placed(incidents, _move("MissingValues", "humid", event=5_000 + TOGETHER_EVENTS))
     later = _placed(incidents, _move("MissingValues", "visib", event=5_001 + TOGETHER_EVENTS))
     assert first.incident == with_it.incident != later.incident
-    assert with_it.members == 2
+    assert len(with_it.members) == 2
 
 
 def test_the_named_cause_of_a_feature_becomes_the_head_of_its_drift() -> None:
@@ -60,6 +60,7 @@ def test_the_named_cause_of_a_feature_becomes_the_head_of_its_drift() -> None:
     assert _placed(incidents, drift).annotations(drift.fingerprint).keys() == {
         "incident",
         "incident_alerts",
+        "incident_place",
     }
     cause = _move("UnitChange", "temp", event=90_000)
     place = _placed(incidents, cause)
@@ -67,7 +68,13 @@ def test_the_named_cause_of_a_feature_becomes_the_head_of_its_drift() -> None:
     told = place.annotations(drift.fingerprint)
     assert told["inhibited_by"] == cause.fingerprint
     assert told["cause"] == "UnitChange temp"
-    assert "inhibited_by" not in place.annotations(cause.fingerprint)
+    assert "nearer to the cause" in told["suppressed"]
+    assert [member.fingerprint for member in place.turned] == [drift.fingerprint]
+    head = place.annotations(cause.fingerprint)
+    assert "inhibited_by" not in head
+    assert head["suppresses"] == f"FeatureDrift temp {drift.fingerprint}"
+    left = _placed(incidents, _ended(cause))
+    assert [member.fingerprint for member in left.turned] == [drift.fingerprint]
 
 
 def test_an_effect_joins_whenever_it_shows_but_a_cause_on_another_feature_does_not() -> None:
@@ -97,7 +104,7 @@ def test_an_incident_closes_with_its_last_alert_and_the_next_one_is_new() -> Non
     opened = _placed(incidents, first)
     _placed(incidents, second)
     assert _placed(incidents, _ended(first)).incident == opened.incident
-    assert _placed(incidents, _ended(second)).members == 1
+    assert len(_placed(incidents, _ended(second)).members) == 1
     assert incidents.state("flights") == []
     again = replace(second, starts_us=second.starts_us + 1)
     assert _placed(incidents, again).incident != opened.incident
