@@ -22,8 +22,8 @@ check: $(VENV)/.installed ## Lint, types, import rules, generated files
 	$(BIN)/python -m monitor.cli.reference --check
 
 pytest: $(VENV)/.installed ## The tests, doctests included: first those that need no server, in two processes
-	$(BIN)/pytest -m "not integration" --numprocesses 2 --durations 15
-	$(BIN)/pytest -m integration --durations 25
+	@first=0; $(BIN)/pytest -m "not integration" --numprocesses 2 --durations 15 || first=$$?; \
+	$(BIN)/pytest -m integration --durations 25 && exit $$first
 
 docs: $(VENV)/.installed ## The documents as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
