@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "route": Entry("Running", "monitor.cli.route", "Keep an Alertmanager told of all alerts."),
     "route-config": Entry("Running", "monitor.cli.route", "Print an alertmanager.yml by owner."),
     "alerts": Entry("Looking", "monitor.cli.alerts", "Look at alerts."),
+    "verify": Entry("Looking", "monitor.cli.verify", "Compute an alert's numbers again."),
 }
 """Every command by name; the function in the module has the command's name."""
 

@@ -1,0 +1,1 @@
+"""Beside the steps: an alert's numbers, computed again from the rows that are stored."""
