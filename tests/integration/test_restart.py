@@ -11,8 +11,8 @@ from tests.integration.conftest import MODEL, Site, Wire, order_card, order_even
 
 pytestmark = pytest.mark.integration
 
-N = 40_000
-CHANGES = (9_000, 16_000, 26_000, 33_000)
+N = 20_000
+CHANGES = (4_500, 8_000, 13_000, 16_500)
 
 
 def _events() -> list[Wire]:

@@ -3,12 +3,14 @@
 import ast
 import re
 from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel
 
 from monitor.config import Settings
 from monitor.findings import KINDS, kind_of
 from monitor.pipeline import STEPS
+from schemas.rejection import RejectionReason, ValueFault
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,6 +86,13 @@ def test_links_between_documents_lead_somewhere() -> None:
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_reason_and_every_fault_is_documented() -> None:
+    section = (ROOT / "docs" / "events.md").read_text().partition("## What is refused")[2]
+    reasons, faults = section.partition("\n## ")[0].split("| fault |")
+    for text, known in ((reasons, RejectionReason), (faults, ValueFault)):
+        assert tuple(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == get_args(known)
 
 
 def test_every_kind_of_alert_is_documented() -> None:
