@@ -69,6 +69,11 @@ class Census:
         self._raised = 0
         """Versions that are in trouble."""
 
+    @property
+    def troubled(self) -> int:
+        """Versions that are not tested: no card, no profile, a fault in their tests."""
+        return self._raised
+
     def standing(self, model: str, version: str) -> Standing | None:
         """What is kept of a version, None of one that has sent no event yet."""
         state = self.models.get(model)

@@ -125,6 +125,8 @@ class WorkerSettings(_Section):
     """How long a worker's partitions wait for its restart before they move to another."""
     max_poll_interval_ms: Annotated[int, Field(ge=1_000, le=3_600_000)] = 300_000
     """How long a worker may take for one batch before it is removed from the group."""
+    heartbeat_interval_s: Annotated[int, Field(ge=1, le=3_600)] = 60
+    """How often a worker says of each of its partitions that it works on it."""
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65_535)] = 0
     """Port of /healthz, /readyz and /metrics; 0: none. With `--workers`, slot i has port + i."""
@@ -179,6 +181,23 @@ class RoutingSettings(_Section):
     """Alertmanager's address; its API v2 is spoken to."""
     resend_interval_s: Annotated[int, Field(ge=1, le=3_600)] = 60
     """How often everything that is on is told again; Alertmanager forgets what is not."""
+    runbooks_url: str = "docs/runbooks"
+    """Where the runbooks are served, for the link in each alert."""
+    dead_mans_switch_url: Annotated[str, Field(pattern=r"^(https?://[^\s/]+.*)?$")] = ""
+    """Webhook that must hear the heartbeat every few minutes and calls people when it does not."""
+
+
+class EscalationSettings(_Section):
+    """What becomes of models and alerts that nobody looks after."""
+
+    contact: str = ""
+    """Who is told where no card says whom: an e-mail address, a webhook's URL, a Slack channel."""
+    critical_minutes: Annotated[float, Field(gt=0)] = 60.0
+    """A critical alert may wait so long for its acknowledgement."""
+    warning_minutes: Annotated[float, Field(gt=0)] = 1_440.0
+    """The same for a warning."""
+    owner_missing_minutes: Annotated[float, Field(ge=0)] = 60.0
+    """A model may be without an owner for so long."""
 
 
 class DashboardSettings(_Section):
@@ -202,6 +221,15 @@ class DashboardSettings(_Section):
     requests_per_minute: Annotated[int, Field(ge=10, le=1_000_000)] = 600
     """Of one address; what is more is refused (429)."""
 
+    @property
+    def address(self) -> str:
+        """What links to pages begin with.
+
+        >>> DashboardSettings().address
+        'http://127.0.0.1:8118'
+        """
+        return self.url or (f"http://{self.host}:{self.port}" if self.port else "")
+
 
 class Settings(BaseSettings):
     """Everything that can be set."""
@@ -220,6 +248,7 @@ class Settings(BaseSettings):
     sensitivity: SensitivitySettings = SensitivitySettings()
     retention: RetentionSettings = RetentionSettings()
     routing: RoutingSettings = RoutingSettings()
+    escalation: EscalationSettings = EscalationSettings()
     dashboard: DashboardSettings = DashboardSettings()
 
     @classmethod

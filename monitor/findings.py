@@ -71,7 +71,7 @@ class Finding:
     model: str
     model_version: str
     category: str
-    """Kind of trouble: drift, quality, silence, ownership."""
+    """Kind of trouble: drift, quality, silence, ownership, escalation, performance."""
     alertname: str
     """Name of the alert it feeds: FeatureDrift, PredictionDrift, MissingValues, ..."""
     segment: str
@@ -126,6 +126,10 @@ KINDS: Mapping[str, Kind] = {
     "unregistered": Kind("UnregisteredModel", "ownership", "warning"),
     "profile_missing": Kind("ProfileMissing", "ownership", "warning"),
     "monitor_error": Kind("MonitorError", "ownership", "warning"),
+    "owner_missing": Kind("OwnerMissing", "escalation", "warning"),
+    "review_overdue": Kind("OwnerReviewOverdue", "escalation", "warning"),
+    "unacknowledged": Kind("AlertUnacknowledged", "escalation", "critical"),
+    "unrouted": Kind("AlertUnrouted", "escalation", "critical"),
 }
 """Every test by its name. A drift test of the model's own output feeds PredictionDrift."""
 

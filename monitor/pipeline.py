@@ -4,7 +4,8 @@
 
 In: micro-batches of records (step 1), ticks of the clock, model cards and commands. Out: rows for
 ClickHouse, alert moves and rejections for Kafka, at each commit. The worker and the backtest run
-this same pipeline with another source, store and publisher. Never: a thread, a poll, a sleep.
+this same pipeline with another source, store and publisher. Never: a thread of its own, a poll, a
+sleep.
 
 Beside the steps: who is known (`census`), which versions are tested (`versions`), from where cards
 and commands act (`boundaries`), what is saved and how it comes back (`snapshots`).
@@ -20,13 +21,14 @@ from monitor.boundaries import Boundaries
 from monitor.broker import Membership, Partition
 from monitor.census import Census
 from monitor.clock import Clock
-from monitor.config import TopicSettings
+from monitor.config import EscalationSettings, TopicSettings
+from monitor.escalation import Escalation
 from monitor.events import PredictionColumns, Record, Validated
 from monitor.findings import Finding, Measurement, finding_of, span_of_event
 from monitor.judging.judge import Judge
 from monitor.labelled import LabelledChecks
 from monitor.publishing.alert_event import alert_records
-from monitor.publishing.outgoing import Publisher
+from monitor.publishing.outgoing import Outgoing, Publisher
 from monitor.publishing.rejection import rejection_records
 from monitor.restoring import Saved
 from monitor.roster import Roster, VersionMonitor
@@ -71,6 +73,7 @@ class Pipeline:
         clock: Clock,
         telemetry: Telemetry,
         unregistered_limit: int,
+        escalation: EscalationSettings | None = None,
     ) -> None:
         self._validator = validator
         self._roster = roster
@@ -81,7 +84,7 @@ class Pipeline:
         self._telemetry = telemetry
         self._punctuality = Punctuality(telemetry)
         self._census = Census(clock, unregistered_limit)
-        self._desk = Desk(judge, telemetry)
+        self._desk = Desk(judge, telemetry, roster.policies)
         self._snapshots = Snapshots(topics, self._census, roster, judge)
         self._boundaries = Boundaries(
             topics, self._census, roster, judge, self._snapshots, validator, telemetry, self._desk
@@ -90,6 +93,9 @@ class Pipeline:
             self._census, roster, self._snapshots, self._boundaries, telemetry, self._desk
         )
         self._labelled = LabelledChecks(roster, store)
+        self._escalation = Escalation(
+            escalation or EscalationSettings(), clock, self._census, roster, judge
+        )
         self._commit: Commit | None = None
         self._stored: tuple[StoredUntil, ...] = ()
 
@@ -133,6 +139,13 @@ class Pipeline:
         for finding in self._census.fallen_silent(active, topic, behind):
             self._snapshots.unrepeatable(finding.model)
             self._desk.stated(finding)
+        for finding in self._escalation.look():
+            self._snapshots.unrepeatable(finding.model)
+            self._desk.stated(finding)
+
+    def announce(self, records: Sequence[Outgoing]) -> None:
+        """Publish these with the next commit."""
+        self._desk.work.notices += records
 
     @property
     def pending_events(self) -> int:
@@ -147,7 +160,7 @@ class Pipeline:
 
     @property
     def commit_pending(self) -> bool:
-        """Whether a commit has begun and must be finished before the next batch."""
+        """Whether a commit has begun and must be finished before the next one."""
         return self._commit is not None
 
     def commit(
@@ -161,22 +174,14 @@ class Pipeline:
         2. One Kafka transaction: alert moves, rejections, state (with `snapshot`), offsets.
         3. The rows of the alert moves, boundaries and rulings just published.
 
-        Raises StorageError (from 1 and 3) and BrokerError (from 2): call again before the next
-        batch, it goes on where it stopped, with the offsets that it began with. Raises FencedError
-        (from 2): nothing was published; `restore` and begin again from the committed offsets.
+        Raises StorageError (from 1 and 3) and BrokerError (from 2): call again, it goes on where
+        it stopped, with the offsets that it began with. Raises FencedError (from 2): nothing was
+        published; `restore` and begin again from the committed offsets.
         """
-        if self._commit is None:
-            self._commit = self._commit_of(offsets, snapshot=snapshot)
-        commit, work = self._commit, self._commit.work
+        commit = self._commit or self.begin_commit(offsets, snapshot=snapshot)
+        work = commit.work
         if not commit.rows_stored:
-            with self._telemetry.timed("storage"):
-                batch = work.batch()
-                refused = refused_before(batch, self._stored)
-                refused += self._store.store(batch.after(*self._stored))  # 1
-            for _ in refused:
-                self._telemetry.dropped("storage", REFUSED)
-            commit.records += rejection_records(refused, self._topics.rejections)
-            commit.rows_stored = True
+            self.store_rows(commit)  # 1
         if not commit.published:
             with self._telemetry.timed("publishing"):
                 self._publisher.commit(commit.records, commit.offsets, membership)  # 2
@@ -191,7 +196,30 @@ class Pipeline:
             if work.boundaries or work.rulings:
                 self._store.store_decisions(work.boundaries, work.rulings)
         self._telemetry.firing_alerts.set(self._judge.firing())
+        self._telemetry.untested_versions.set(self._census.troubled)
         self._commit = None
+
+    def begin_commit(self, offsets: Mapping[Partition, int], *, snapshot: bool = False) -> Commit:
+        """Fix what a commit holds; whatever is taken from now on belongs to the next one.
+
+        Only one may be on its way: `commit` ends it, whatever offsets it is called with.
+        """
+        self._commit = self._commit_of(offsets, snapshot=snapshot)
+        return self._commit
+
+    def store_rows(self, commit: Commit) -> None:
+        """Step 1 of a commit that has begun; raises StorageError.
+
+        It changes nothing but that commit: another thread may do it while batches are taken.
+        """
+        with self._telemetry.timed("storage"):
+            batch = commit.work.batch()
+            refused = refused_before(batch, commit.stored)
+            refused += self._store.store(batch.after(*commit.stored))
+        for _ in refused:
+            self._telemetry.dropped("storage", REFUSED)
+        commit.records += rejection_records(refused, self._topics.rejections)
+        commit.rows_stored = True
 
     def restore(
         self,
@@ -227,6 +255,7 @@ class Pipeline:
         self._judge.forget()
         self._census.forget()
         self._labelled.forget()
+        self._escalation.forget()
 
     def _commit_of(self, offsets: Mapping[Partition, int], *, snapshot: bool) -> Commit:
         ready = self._snapshots.ready(offsets)
@@ -235,10 +264,12 @@ class Pipeline:
         records = [
             *alert_records(work.moves, self._topics),
             *rejection_records(work.rejected, self._topics.rejections),
+            *work.notices,
         ]
         if snapshot or self._snapshots.due(offsets):
             records += self._snapshots.records(ready, work)
-        return Commit(work, records, self._snapshots.advance(self._boundaries.hold(offsets)))
+        advanced = self._snapshots.advance(self._boundaries.hold(offsets))
+        return Commit(work, records, advanced, self._stored)
 
     def _prepared(
         self, records: Sequence[Record], *, silent: bool = False

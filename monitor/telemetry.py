@@ -43,6 +43,11 @@ class Telemetry:
         self.firing_alerts = Gauge(
             "plumbline_firing_alerts", "Alerts firing now.", registry=self.registry
         )
+        self.untested_versions = Gauge(
+            "plumbline_untested_versions",
+            "Versions that send events and are not tested: no card, no profile, a fault.",
+            registry=self.registry,
+        )
         self.faults = Counter(
             "plumbline_value_faults",
             "Value faults recorded, by reason.",

@@ -4,7 +4,8 @@ In: the outcome of the steps. Out: the same, kept until it lasts. Never: anythin
 that has begun: it is the same at every try.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from monitor.alerts import AlertMove
 from monitor.broker import Partition
@@ -13,10 +14,11 @@ from monitor.events import LabelColumns, PaneSummary, PredictionColumns, Rejecte
 from monitor.findings import Finding
 from monitor.judging.judge import Judge, Policy
 from monitor.publishing.outgoing import Outgoing
-from monitor.storage.store import StoreBatch
+from monitor.storage.store import StoreBatch, StoredUntil
 from monitor.telemetry import Telemetry
 
-AT_ONCE = Policy(confirmations=1)
+Policies = Callable[[str], Mapping[str, Policy]]
+"""What the acting cards of a model ask of the judge, by version."""
 
 
 @dataclass(slots=True)
@@ -33,12 +35,14 @@ class Work:
     """Moves published before a restart, whose rows a crash may have cut off."""
     boundaries: list[Boundary] = field(default_factory=list)
     rulings: list[Ruling] = field(default_factory=list)
+    notices: list[Outgoing] = field(default_factory=list)
+    """Records beside the moves: heartbeats."""
     events: int = 0
 
     @property
     def anything(self) -> bool:
         """Whether there is anything to store or to publish."""
-        told = self.moves or self.moves_again or self.boundaries or self.rulings
+        told = self.moves or self.moves_again or self.boundaries or self.rulings or self.notices
         return self.events > 0 or bool(told)
 
     def batch(self) -> StoreBatch:
@@ -53,9 +57,10 @@ class Work:
 class Desk:
     """Where the steps lay down what waits for the next commit."""
 
-    def __init__(self, judge: Judge, telemetry: Telemetry) -> None:
+    def __init__(self, judge: Judge, telemetry: Telemetry, policies: Policies) -> None:
         self.work = Work()
         self._judge = judge
+        self._policies = policies
         self._telemetry = telemetry
 
     def judged(self, findings: list[Finding], policy: Policy) -> None:
@@ -68,9 +73,14 @@ class Desk:
             self._telemetry.emitted("judging", len(moves))
 
     def stated(self, finding: Finding | None) -> None:
-        """A fact, which needs no second look."""
-        if finding is not None:
-            self.judged([finding], AT_ONCE)
+        """A fact, which needs no second look; a silence makes the model's alerts stale."""
+        if finding is None:
+            return
+        policies = self._policies(finding.model)
+        policy = policies.get(finding.model_version, Policy())
+        self.judged([finding], replace(policy, confirmations=1))
+        if finding.measurement.check == "stopped":
+            self.work.moves += self._judge.gap(finding, policies)
 
     def cleared(self) -> Work:
         """What was laid down; from here new work."""
@@ -85,5 +95,7 @@ class Commit:
     work: Work
     records: list[Outgoing]
     offsets: dict[Partition, int]
+    stored: tuple[StoredUntil, ...]
+    """Rows that were there when this worker took over."""
     rows_stored: bool = False
     published: bool = False

@@ -8,6 +8,7 @@ import gc
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from monitor.broker import Partition
 from monitor.clock import Clock
@@ -19,7 +20,9 @@ from monitor.intake.follower import CardFollower, TopicFollower
 from monitor.intake.kafka import KafkaSource
 from monitor.intake.topics import require_topics
 from monitor.judging.judge import Judge
+from monitor.judging.links import Links
 from monitor.pipeline import Pipeline
+from monitor.publishing.heartbeat import heartbeat_records
 from monitor.publishing.kafka import KafkaPublisher
 from monitor.roster import Roster
 from monitor.state import newest
@@ -29,6 +32,8 @@ from monitor.validation.cards import parse_card
 from monitor.validation.validator import Validator
 
 POLL_MS = 100
+STORING_POLL_MS = 5
+"""While rows are being stored, so that what they say is published as soon as they are."""
 REPORT_INTERVAL_S = 60.0
 """How often the worker says in its log how it is doing."""
 GARBAGE_THRESHOLDS = (200_000, 50, 100)
@@ -69,13 +74,14 @@ class Worker:
                 settings.worker.duplicate_memory,
                 most_cards=settings.limits.models,
             ),
-            judge=Judge(),
+            judge=Judge(Links(settings.dashboard.address, settings.routing.runbooks_url)),
             store=self._store,
             publisher=self._publisher,
             topics=topics,
             clock=clock,
             telemetry=self.telemetry,
             unregistered_limit=settings.limits.unregistered_models,
+            escalation=settings.escalation,
         )
         self._source = KafkaSource(
             settings,
@@ -85,6 +91,11 @@ class Worker:
             on_lost=self._lost,
         )
         self._cards: CardFollower | None = None
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._storing: Future[None] | None = None
+        """Step 1 of the commit on its way: it waits for ClickHouse while batches are taken."""
+        self._saving = False
+        """Whether the commit on its way saves the state."""
         self._positions: dict[Partition, int] = {}
         """The offsets after the last records that the pipeline has taken: only these are committed.
 
@@ -99,6 +110,7 @@ class Worker:
         self._last_tick_s = clock.monotonic_s()
         self._last_snapshot_s = clock.monotonic_s()
         self._last_report_s = clock.monotonic_s()
+        self._last_beat_s = clock.monotonic_s()
         self._beginnings = 0
         """How often the partitions were handed out anew: a batch in hand is void then."""
 
@@ -132,6 +144,7 @@ class Worker:
         self._publisher.close()
         if self._cards is not None:
             self._cards.close()
+        self._beside.shutdown()
         self._store.close()
 
     def _open(self) -> None:
@@ -146,12 +159,12 @@ class Worker:
 
     def _turn(self) -> None:
         self.health.turned()
-        if self.pipeline.commit_pending:
-            self._commit()
+        if self._storing is None or self._storing.done():
+            self._end_commit()
         if self._cards is not None:
             for record in self._cards.poll():
                 self._take_card(record.value)
-        records = self._source.poll(POLL_MS)
+        records = self._source.poll(POLL_MS if self._storing is None else STORING_POLL_MS)
         self.health.problem = self._source.problem
         self._deaf |= bool(self._source.problem)
         if records:
@@ -180,9 +193,26 @@ class Worker:
         self.pipeline.on_tick(behind)
         self.telemetry.lag_events.set(sum(lag.values()))
         now_s = self._clock.monotonic_s()
+        if now_s - self._last_beat_s >= self._settings.worker.heartbeat_interval_s:
+            self._last_beat_s = now_s
+            self._beat()
         if now_s - self._last_report_s >= REPORT_INTERVAL_S:
             self._last_report_s = now_s
             log.info("%s", self._report())
+
+    def _beat(self) -> None:
+        """A heartbeat of each of its partitions, with the next commit."""
+        topic = self._settings.kafka.topics.predictions
+        value = self.telemetry.value
+        self.pipeline.announce(
+            heartbeat_records(
+                self._settings,
+                [number for name, number in self._positions if name == topic],
+                now_us=self._clock.now_us(),
+                lag_events=int(value("plumbline_lag_events")),
+                firing_alerts=int(value("plumbline_firing_alerts")),
+            )
+        )
 
     def _report(self) -> str:
         """How the worker is doing, in one line."""
@@ -206,32 +236,52 @@ class Worker:
             log.info("card of %s %s taken", card.model, card.model_version)
 
     def _commit(self) -> None:
+        """Begin a commit: its rows are stored while the next batches are taken."""
+        self._end_commit()
         now_s = self._clock.monotonic_s()
         self._last_commit_s = now_s
         interval_s = self._settings.worker.snapshot_interval_ms / 1_000
-        self._commit_with(snapshot=now_s - self._last_snapshot_s >= interval_s)
+        self._begin_commit(snapshot=now_s - self._last_snapshot_s >= interval_s)
 
     def _commit_all(self) -> None:
         """The last commit of these partitions, so that the next owner need not repeat any work."""
-        if self.pipeline.commit_pending:
-            self._commit_with(snapshot=False)
-        self._commit_with(snapshot=True)
+        self._end_commit()
+        self._begin_commit(snapshot=True)
+        self._end_commit()
 
-    def _commit_with(self, *, snapshot: bool) -> None:
-        membership = self._source.membership
-        if membership is None:
+    def _begin_commit(self, *, snapshot: bool) -> None:
+        if self._source.membership is None:
             return
         if not self.pipeline.has_work:
             self.health.idle()
             return
-        self.pipeline.commit(self._positions, membership, snapshot=snapshot)
-        self.health.committed(snapshot=snapshot)
-        if snapshot:
+        self._saving = snapshot
+        begun = self.pipeline.begin_commit(self._positions, snapshot=snapshot)
+        self._storing = self._beside.submit(self.pipeline.store_rows, begun)
+
+    def _end_commit(self) -> None:
+        """Wait for the rows of the commit on its way, if there is one, and publish.
+
+        Where they could not be stored it is here that they are stored again: no batch is taken
+        before that.
+        """
+        membership = self._source.membership
+        if membership is None or not self.pipeline.commit_pending:
+            return
+        storing, self._storing = self._storing, None
+        if storing is not None:
+            storing.result()
+        self.pipeline.commit(self._positions, membership)
+        self.health.committed(snapshot=self._saving)
+        if self._saving:
             self._last_snapshot_s = self._clock.monotonic_s()
 
     def _assigned(self, starts: Mapping[Partition, int]) -> Mapping[Partition, int]:
         """Bring the state of these partitions back; gives the offsets from which to read."""
         self._beginnings += 1
+        if self._storing is not None:  # of partitions that were lost: asked first, rows come twice
+            wait([self._storing])
+            self._storing = None
         kafka = self._settings.kafka
         topics = (kafka.topics.predictions, kafka.topics.labels, kafka.topics.commands)
         stored = [self._store.stored_until(topic) for topic in topics]

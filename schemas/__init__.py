@@ -7,6 +7,7 @@ JSON Schema files for other languages are generated from them into `schemas/json
 from schemas.alert import AlertBody, AlertEntry, AlertEvent, alert_event_id, fingerprint
 from schemas.command import Command
 from schemas.contract import SCHEMA_VERSION
+from schemas.heartbeat import Beat, Heartbeat
 from schemas.label import LabelEvent
 from schemas.model import FeatureSpec, ModelCard, Monitoring, Owner, RiverDetector
 from schemas.prediction import PredictionEvent
@@ -18,8 +19,10 @@ __all__ = [
     "AlertBody",
     "AlertEntry",
     "AlertEvent",
+    "Beat",
     "Command",
     "FeatureSpec",
+    "Heartbeat",
     "LabelEvent",
     "ModelCard",
     "Monitoring",

@@ -15,6 +15,7 @@ from typing import Final
 from schemas.alert import AlertEvent
 from schemas.command import Command
 from schemas.contract import Contract
+from schemas.heartbeat import Heartbeat
 from schemas.label import LabelEvent
 from schemas.model import ModelCard
 from schemas.prediction import PredictionEvent
@@ -23,6 +24,7 @@ from schemas.rejection import Rejection
 CONTRACTS: Final[dict[str, type[Contract]]] = {
     "alert": AlertEvent,
     "command": Command,
+    "heartbeat": Heartbeat,
     "label": LabelEvent,
     "model": ModelCard,
     "prediction": PredictionEvent,

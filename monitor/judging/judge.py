@@ -249,12 +249,9 @@ class Judge:
             moves.append(self._dress(step, finding, life, policy, said=last, mark="|clock"))
         return moves
 
-    def is_on(self, alertname: str, version: tuple[str, str]) -> bool:
-        """Whether an alert of this name is on for a version."""
-        return any(
-            key[0] == alertname and key[1:3] == version and life.on
-            for key, life in self._lives.items()
-        )
+    def names_on(self) -> set[tuple[str, str, str]]:
+        """(name, model, model version) of every alert that is on."""
+        return {key[:3] for key, life in self._lives.items() if life.on}
 
     def pass_time(self, seconds: float) -> None:
         """So much of the worker's time has passed, in which nobody answered."""
@@ -266,7 +263,8 @@ class Judge:
     def unanswered(self) -> Iterator[tuple[tuple[str, str], str, str, float]]:
         """(version, what fires, its severity, for how many seconds nobody has answered)."""
         for key, life in self._lives.items():
-            if life.on and life.unanswered_s > 0:
+            waits = life.on and life.unanswered_s > 0 and life.last is not None
+            if waits and life.last is not None and life.last.category != "escalation":
                 yield key[1:3], name_of(key), key[5], life.unanswered_s
 
     def firing(self) -> int:
