@@ -1,12 +1,15 @@
 """An alert moves only along its life, with a reason, and never because of silence."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.alerts import AlertState
-from monitor.findings import Finding, Measurement, Span, Verdict
+from monitor.findings import Finding, Span, Verdict
 from monitor.judging.judge import Judge, Policy
 from monitor.judging.life import AlertLife
+from tests.judging.samples import MEASURED
 
 LEGAL = {
     (None, "pending"),
@@ -28,19 +31,12 @@ def finding(
     immediate: bool = False,
     feature: str = "temp",
 ) -> Finding:
-    measurement = Measurement(
+    measurement = replace(
+        MEASURED,
         check="cusum" if immediate else "ks",
         feature=feature,
         scale=0 if immediate else scale,
         verdict=verdict,
-        statistic=0.3,
-        effect=0.3,
-        threshold=0.2,
-        p_value=0.001,
-        n_ref=10_000,
-        n_cur=1_000,
-        n_effective=100.0,
-        smallest_visible=0.2,
         cleared=cleared,
         immediate=immediate,
     )

@@ -13,9 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from monitor.alerts import AlertMove, AlertState
 from monitor.errors import ContractError
-from monitor.findings import Finding, Measurement, Span, Verdict
+from monitor.findings import Finding, Span, Verdict
 from monitor.judging.judge import Judge, Policy
 from schemas.command import Command
+from tests.judging.samples import MEASURED
 
 LEGAL = {
     (None, "pending"),
@@ -190,20 +191,12 @@ class AlertMachine(RuleBasedStateMachine):
     def _finding(
         self, version: str, feature: str, scale: int, verdict: Verdict, immediate: bool
     ) -> Finding:
-        measurement = Measurement(
+        measurement = replace(
+            MEASURED,
             check="cusum" if immediate else "ks",
             feature=feature,
             scale=scale,
             verdict=verdict,
-            statistic=0.3,
-            effect=0.3,
-            threshold=0.2,
-            p_value=0.001,
-            n_ref=10_000,
-            n_cur=1_000,
-            n_effective=100.0,
-            smallest_visible=0.2,
-            cleared=False,
             immediate=immediate,
         )
         return Finding("m", version, "drift", "FeatureDrift", "", self._span(), measurement)

@@ -5,25 +5,11 @@ from dataclasses import replace
 import pytest
 
 from monitor.checks.registration import registration
-from monitor.findings import Finding, Measurement, Span, Verdict
+from monitor.findings import Finding, Measurement, Span
 from monitor.judging.judge import Judge, Policy
 from monitor.judging.words import sentence
+from tests.judging.samples import MEASURED
 
-MEASURED = Measurement(
-    check="ks",
-    feature="temp",
-    scale=1_000,
-    verdict=Verdict.DRIFT,
-    statistic=0.3,
-    effect=0.3,
-    threshold=0.2,
-    p_value=0.001,
-    n_ref=10_000,
-    n_cur=1_000,
-    n_effective=100.0,
-    smallest_visible=0.2,
-    cleared=False,
-)
 SPAN = Span("t", 0, 0, 999, 0, 999, 0, 60_000_000)
 WINDOW = "the last 1000 events (1970-01-01 00:00 to 1970-01-01 00:01 UTC)"
 
