@@ -1,6 +1,6 @@
 """`plumbline alerts`: what is on, what became of it, and what people decide about it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,29 +28,40 @@ def alerts_command() -> None:
     default=True,
     help="Wait for more (Ctrl-C ends it), or print every move so far and end.  [default: follow]",
 )
+@click.option("--owner", help="Only alerts of models that this team owns.")
 @click.option("--model", help="Only the model of this name.")
+@click.option("--severity", type=click.Choice(["critical", "warning", "info"]))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as published.")
 @click.pass_context
 def tail(
-    ctx: click.Context, from_beginning: bool, follow: bool, model: str | None, as_json: bool
+    ctx: click.Context,
+    from_beginning: bool,
+    follow: bool,
+    owner: str | None,
+    model: str | None,
+    severity: str | None,
+    as_json: bool,
 ) -> None:
     """Print alert moves as they are published, one a line.
 
     A line is: event time of the move (UTC), state, severity, model and version, alert and feature,
     and the reason of the move.
     """
-    from monitor.intake.alerts import read_alerts, tail_alerts
+    from monitor.intake.subscriber import AlertSubscriber
 
-    settings = current_settings(ctx)
-    events: Iterator[AlertEvent] = (
-        tail_alerts(settings, from_beginning=from_beginning) if follow else read_alerts(settings)
-    )
-    try:
-        for event in events:
-            if model is None or event.model == model:
+    with AlertSubscriber(
+        current_settings(ctx),
+        group=None,
+        from_beginning=from_beginning or not follow,
+        owner=owner,
+        model=model,
+        severity=severity,
+    ) as alerts:
+        try:
+            for event in alerts if follow else alerts.so_far():
                 click.echo(event.to_json() if as_json else line(event))
-    except KeyboardInterrupt:
-        return
+        except KeyboardInterrupt:
+            return
 
 
 @alerts_command.command("list")

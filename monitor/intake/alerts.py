@@ -5,7 +5,7 @@ and skipped, so that a newer producer cannot stop an older subscriber.
 """
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Iterable, Iterator
 
 from pydantic import ValidationError
 
@@ -14,25 +14,7 @@ from monitor.events import Record
 from monitor.intake.follower import TopicFollower
 from schemas.alert import AlertEvent
 
-WAIT_MS = 500
-
 log = logging.getLogger(__name__)
-
-
-def tail_alerts(settings: Settings, *, from_beginning: bool) -> Generator[AlertEvent, None, None]:
-    """Alert moves as they are published, without end; close the iterator to stop.
-
-    With `from_beginning` the whole topic comes first. Raises BrokerError when no broker answers at
-    the start; one that goes away later is waited for.
-    """
-    follower = TopicFollower(settings.kafka, settings.kafka.topics.alerts)
-    try:
-        if not from_beginning:
-            follower.skip_to_end()
-        while True:
-            yield from parse_alerts(follower.poll(WAIT_MS))
-    finally:
-        follower.close()
 
 
 def read_alerts(settings: Settings) -> Iterator[AlertEvent]:
@@ -44,7 +26,7 @@ def read_alerts(settings: Settings) -> Iterator[AlertEvent]:
         follower.close()
 
 
-def parse_alerts(records: Iterator[Record] | list[Record]) -> Iterator[AlertEvent]:
+def parse_alerts(records: Iterable[Record]) -> Iterator[AlertEvent]:
     """The readable ones of `records`."""
     for record in records:
         if record.value is None:

@@ -1,12 +1,11 @@
 """The alert topic as a subscriber sees it."""
 
-import threading
-
 import pytest
 
 from devstack import StackInfo
 from monitor.config import Settings
-from monitor.intake.alerts import read_alerts, tail_alerts
+from monitor.intake.alerts import read_alerts
+from monitor.intake.subscriber import AlertSubscriber
 from monitor.intake.topics import ensure_topics
 from monitor.publishing.alert_event import alert_event
 from tests.intake.brokers import fresh_settings, produce
@@ -31,16 +30,14 @@ def test_moves_come_typed_and_what_is_unreadable_is_skipped(settings: Settings) 
     firing, resolved = alert_event(FIRING), alert_event(RESOLVED)
     publish(settings, firing.to_json(), b"not json", b'{"specversion": "2.0"}', resolved.to_json())
     assert list(read_alerts(settings)) == [firing, resolved]
-    tail = tail_alerts(settings, from_beginning=True)
-    assert [next(tail), next(tail)] == [firing, resolved]
-    tail.close()
+    with AlertSubscriber(settings, group=None) as alerts:
+        assert list(alerts.so_far()) == [firing, resolved]
+    with AlertSubscriber(settings, group=None, model="another") as alerts:
+        assert list(alerts.so_far()) == []
 
 
 def test_a_tail_without_the_past_starts_with_what_comes_next(settings: Settings) -> None:
     publish(settings, alert_event(FIRING).to_json())
-    tail = tail_alerts(settings, from_beginning=False)
-    later = threading.Timer(2.0, publish, (settings, alert_event(RESOLVED).to_json()))
-    later.start()
-    assert next(tail) == alert_event(RESOLVED)
-    later.join()
-    tail.close()
+    with AlertSubscriber(settings, group=None, from_beginning=False) as alerts:
+        publish(settings, alert_event(RESOLVED).to_json())
+        assert next(iter(alerts)) == alert_event(RESOLVED)
