@@ -49,14 +49,22 @@ def route_config_command(ctx: click.Context, smarthost: str, sender: str) -> Non
     from monitor.validation.cards import parse_card
     from schemas.model import ModelCard
 
-    follower = CardFollower(current_settings(ctx).kafka)
+    settings = current_settings(ctx)
+    follower = CardFollower(settings.kafka)
     try:
         values = [record.value for record in follower.read_all()]
     finally:
         follower.close()
     cards = [parse_card(value) for value in values if value is not None]
     known = [card for card in cards if isinstance(card, ModelCard)]
-    click.echo(to_yaml(alertmanager_config(known, smarthost=smarthost, sender=sender)), nl=False)
+    config = alertmanager_config(
+        known,
+        smarthost=smarthost,
+        sender=sender,
+        escalation=settings.escalation.contact,
+        dead_mans_switch=settings.routing.dead_mans_switch_url,
+    )
+    click.echo(to_yaml(config), nl=False)
     nobody = sorted({card.model for card in known} - {c.model for c in known if c.owner})
     if nobody:
         click.echo(f"no owner, so nobody is told: {', '.join(nobody)}", err=True)

@@ -6,11 +6,12 @@ them are stored and published, and who tells people tells the head.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from monitor.alerts import AlertMove, AlertState
+from monitor.findings import KINDS
 from monitor.judging.severity import graver
 
 CAUSES: Final[tuple[frozenset[str], ...]] = (
@@ -30,7 +31,7 @@ CAUSES: Final[tuple[frozenset[str], ...]] = (
             "UnitChange",
         }
     ),
-    frozenset({"MissingValues", "UnseenCategories", "TrainingServingSkew", "OfflineMismatch"}),
+    frozenset({"MissingValues", "UnseenCategories", "TrainingServingSkew"}),
     frozenset({"FeatureDrift", "CorrelationBreak"}),
     frozenset({"JointDrift"}),
     frozenset({"PredictionDrift"}),
@@ -41,6 +42,22 @@ What labels say of the performance (category `performance`) is the effect of the
 """
 EFFECTS: Final = frozenset({"JointDrift", "PredictionDrift"})
 """What the trouble of any feature may cause, whenever it shows."""
+CAUSES_OF_LABELS: Final[tuple[frozenset[str], ...]] = (
+    frozenset({"LabelLeak", "OfflineMismatch", "SampleRatioMismatch"}),
+    frozenset({"LabelsStopped"}),
+    frozenset({"LabelsBiased"}),
+    frozenset({"LabelsMissing"}),
+    frozenset({"LabelsSlow"}),
+    frozenset({"TooGoodToBeTrue"}),
+    frozenset({"Miscalibration"}),
+    frozenset({"WorseThanBaseline"}),
+)
+"""The same among what closed cohorts say."""
+OF_LABELS: Final = frozenset(
+    kind.alertname for kind in KINDS.values() if kind.category == "performance"
+)
+"""What closed cohorts say has incidents of its own: how far the predictions were read before the
+labels must not matter."""
 TOGETHER_EVENTS: Final = 1_000
 """Alerts that fire within so many events of an incident's first one belong to it."""
 MOST_NAMED: Final = 20
@@ -61,7 +78,7 @@ class Member:
     """Nearness to the cause: place in CAUSES, smaller is nearer."""
     severity: str = "warning"
     later: bool = False
-    """Whether an alert of the same nearness was in the incident before it."""
+    """Whether one as near to the cause and no less grave was in the incident before it."""
 
     @property
     def rank(self) -> tuple[int, int, int]:
@@ -85,9 +102,8 @@ def nearness(labels: Mapping[str, str]) -> int:
     >>> nearness({"alertname": "SchemaBreak"}) < nearness({"alertname": "FeatureDrift"})
     True
     """
-    if labels.get("category") == "performance":
-        return len(CAUSES)
-    places = (place for place, names in enumerate(CAUSES) if labels["alertname"] in names)
+    every = (*CAUSES, *CAUSES_OF_LABELS)
+    places = (place for place, names in enumerate(every) if labels["alertname"] in names)
     return next(places, 0)
 
 
@@ -104,6 +120,8 @@ class Incident:
     """Index of the event at which its first alert fired."""
     clock: bool = False
     """Opened by the clock. What the log says stands apart: it must not depend on a clock."""
+    of_labels: bool = False
+    """What closed cohorts say stands apart, too."""
     joined: int = 0
     members: dict[str, Member] = field(default_factory=dict)
     """Those that are on, by fingerprint."""
@@ -112,6 +130,16 @@ class Incident:
     def head(self) -> Member:
         """The alert that is nearest to the cause."""
         return min(self.members.values(), key=lambda member: member.rank)
+
+    def told(self) -> frozenset[str]:
+        """The alerts of which people hear: no other one of no less severity comes before them."""
+        members = self.members.values()
+        return frozenset(m.fingerprint for m in members if teller_of(m, members) is m)
+
+    def turned(self, before: frozenset[str]) -> tuple[Member, ...]:
+        """The members that people heard of before and now do not."""
+        gone = before - self.told()
+        return tuple(member for member in self.members.values() if member.fingerprint in gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,23 +152,23 @@ class Place:
     members: tuple[Member, ...]
     """Alerts of the incident that are on, in the order of joining."""
     turned: tuple[Member, ...] = ()
-    """Other members that this move made the head, or that were it until now."""
+    """Other members that this move has suppressed, or of which people hear from now on."""
 
     def annotations(self, fingerprint: str) -> dict[str, str]:
-        """For the alert with this fingerprint.
-
-        Of one that is not the head who suppresses it and why, of the head whom it suppresses.
-        """
+        """For the alert with this fingerprint: who suppresses it and why, or whom it suppresses."""
         told = {"incident": self.incident, "incident_alerts": str(len(self.members))}
         own = next((one for one in self.members if one.fingerprint == fingerprint), None)
-        if own is not None:
-            told["incident_place"] = own.place
-        head = self.head
-        if fingerprint != head.fingerprint:
-            told["inhibited_by"] = head.fingerprint
-            told["cause"] = head.name
-            told["suppressed"] = self.why(own)
-        elif others := [m for m in self.members if m.fingerprint != fingerprint]:
+        if own is None:
+            return told
+        told["incident_place"] = own.place
+        teller = teller_of(own, self.members)
+        if teller is not own:
+            told["inhibited_by"] = teller.fingerprint
+            told["cause"] = teller.name
+            told["suppressed"] = _why(teller, own)
+            return told
+        others = [m for m in self.members if m is not own and teller_of(m, self.members) is own]
+        if others:
             named = [f"{member.name} {member.fingerprint}" for member in others]
             more = len(named) - MOST_NAMED
             told["suppresses"] = "; ".join(named[:MOST_NAMED]) + (
@@ -148,16 +176,21 @@ class Place:
             )
         return told
 
-    def why(self, member: Member | None) -> str:
-        """Why people are told of the head instead of this one."""
-        head = self.head
-        if member is None or head.cause < member.cause:
-            why = "which is nearer to the cause"
-        elif head.severity != member.severity:
-            why = f"which is {head.severity}"
-        else:
-            why = "which was first"
-        return f"people are told of {head.name} of the same incident, {why}"
+
+def teller_of(member: Member, members: Collection[Member]) -> Member:
+    """Of whom people hear instead of a member: the nearest to the cause that is no less grave."""
+    own = graver(member.severity)
+    return min((one for one in members if graver(one.severity) <= own), key=lambda one: one.rank)
+
+
+def _why(teller: Member, member: Member) -> str:
+    if teller.cause < member.cause:
+        why = "which is nearer to the cause"
+    elif teller.severity != member.severity:
+        why = f"which is {teller.severity}"
+    else:
+        why = "which was first"
+    return f"people are told of {teller.name} of the same incident, {why}"
 
 
 class Incidents:
@@ -185,22 +218,24 @@ class Incidents:
             return None
         incident = self._joinable(move) or self._begin(move)
         labels = move.labels
-        before = incident.head if incident.members else None
-        cause = nearness(labels)
+        before = incident.told()
+        cause, severity = nearness(labels), labels.get("severity", "warning")
         member = Member(
             fingerprint=move.fingerprint,
             alertname=labels["alertname"],
             feature=labels.get("feature", ""),
             order=incident.joined,
             cause=cause,
-            severity=labels.get("severity", "warning"),
-            later=any(other.cause == cause for other in incident.members.values()),
+            severity=severity,
+            later=any(
+                other.cause == cause and graver(other.severity) <= graver(severity)
+                for other in incident.members.values()
+            ),
         )
         incident.members[move.fingerprint] = member
         incident.joined += 1
         self._by_alert[move.fingerprint] = incident.id
-        overruled = before is not None and incident.head is member
-        return _place(incident, (before,) if overruled and before is not None else ())
+        return _place(incident, incident.turned(before))
 
     def of(self, fingerprint: str) -> Place | None:
         """Where an alert stands that is on."""
@@ -218,21 +253,23 @@ class Incidents:
                     for m in one.members.values()
                 ],
                 one.clock,
+                one.of_labels,
             ]
-            for one in self._open.values()
+            for one in sorted(self._open.values(), key=lambda one: one.of_labels)
             if one.model == model
         ]
 
     def restore(self, saved: list[Any]) -> None:
         """Take up the incidents of one model where `state` left off, also of an older release."""
-        for mark, model, version, opened_us, first_event, joined, members, *clock in saved:
+        for mark, model, version, opened_us, first_event, joined, members, *apart in saved:
             incident = Incident(
                 id=str(mark),
                 model=str(model),
                 model_version=str(version),
                 opened_us=int(opened_us),
                 first_event=int(first_event),
-                clock=bool(clock and clock[0]),
+                clock=bool(apart and apart[0]),
+                of_labels=bool(apart[1:] and apart[1]),
                 joined=int(joined),
             )
             for fingerprint, alertname, feature, order, *further in members:
@@ -262,6 +299,8 @@ class Incidents:
                 continue
             if incident.clock is not finding.clock:
                 continue
+            if incident.of_labels is not (labels["alertname"] in OF_LABELS):
+                continue
             same = feature and any(m.feature == feature for m in incident.members.values())
             since = finding.span.last_event - incident.first_event
             together = not finding.clock and 0 <= since <= TOGETHER_EVENTS
@@ -280,31 +319,28 @@ class Incidents:
             opened_us=move.starts_us,
             first_event=finding.span.last_event,
             clock=finding.clock,
+            of_labels=move.labels["alertname"] in OF_LABELS,
         )
         self._open[incident.id] = incident
         return incident
 
     def _leave(self, fingerprint: str, mark: str) -> Place:
         incident = self._open[mark]
-        place = _place(incident)
+        place, before = _place(incident), incident.told()
         del incident.members[fingerprint], self._by_alert[fingerprint]
         if not incident.members:
             del self._open[mark]
             return place
-        if place.head.fingerprint == fingerprint:
-            return _place(incident, (incident.head,), place)
-        return place
+        after = incident.told() - before
+        return replace(
+            place, turned=tuple(m for m in incident.members.values() if m.fingerprint in after)
+        )
 
 
 def _is_effect(labels: Mapping[str, str]) -> bool:
-    return labels["alertname"] in EFFECTS or labels.get("category") == "performance"
+    return labels["alertname"] in EFFECTS
 
 
-def _place(
-    incident: Incident, turned: tuple[Member, ...] = (), before: Place | None = None
-) -> Place:
-    """The place as it is, or as it was before a member left."""
-    if before is not None:
-        return replace(before, turned=turned)
+def _place(incident: Incident, turned: tuple[Member, ...] = ()) -> Place:
     members = tuple(incident.members.values())
     return Place(incident.id, incident.opened_us, incident.head, members, turned)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.routing.alertmanager import Matcher, Silence
-from monitor.routing.open_alerts import OpenAlert
+from monitor.routing.open_alerts import OpenAlert, routed_labels
 from schemas.command import Command
 
 ORIGIN = "plumbline silence of "
@@ -61,7 +61,7 @@ def to_plumbline(
     for alert in alerts:
         entry = alert.event.data.alerts[0]
         for silence in own:
-            if silence.ends_at <= now or not matches(silence.matchers, entry.labels):
+            if silence.ends_at <= now or not matches(silence.matchers, routed_labels(alert)):
                 continue
             ends = int(silence.ends_at.timestamp())
             commands.append(
