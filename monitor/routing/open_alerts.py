@@ -124,13 +124,14 @@ def _postable(alert: OpenAlert, beside: Sequence[OpenAlert], *, ends_at: datetim
 
 def _others(alert: OpenAlert, beside: Sequence[OpenAlert]) -> dict[str, str]:
     """What else is on now: the rest of the incident with links, and other models."""
-    own, model = alert.event.data.alerts[0], alert.event.model
+    own = alert.event.data.alerts[0]
+    model = own.labels.get("model", "")
     incident = own.annotations.get("incident")
     children, models = [], Counter[str]()
     for other in beside:
         entry = other.event.data.alerts[0]
-        if other.event.model != model:
-            models[other.event.model] += 1
+        if (theirs := entry.labels.get("model", "")) != model:
+            models[theirs] += 1
         elif incident and other is not alert and entry.annotations.get("incident") == incident:
             name = f"{entry.labels['alertname']} {entry.labels.get('feature', '')}".rstrip()
             children.append(f"{name} ({entry.generatorURL or entry.fingerprint})")

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from monitor.findings import KINDS, kind_of
-from monitor.routing.config import CAUSES, UNOWNED, alertmanager_config, to_yaml
+from monitor.routing.config import DEAD_MANS_SWITCH, UNOWNED, alertmanager_config, to_yaml
 from schemas import FeatureSpec, ModelCard, Owner
 from tests.routing.alerts import binary
 
@@ -26,7 +25,13 @@ CARDS = [
 
 
 def _text() -> str:
-    config = alertmanager_config(CARDS, smarthost="localhost:25", sender="plumbline@example.com")
+    config = alertmanager_config(
+        CARDS,
+        smarthost="localhost:25",
+        sender="plumbline@example.com",
+        escalation="head@example.com",
+        dead_mans_switch="https://switch.example.com/x",
+    )
     return to_yaml(config)
 
 
@@ -48,7 +53,10 @@ def test_amtool_accepts_the_file_and_routes_each_model_to_its_owner(tmp_path: Pa
     assert routed("model=flights", "category=escalation") == "ops, escalation: duty@example.com"
     assert routed("model=churn") == "growth: https://hooks.example.com/x?y=1"
     assert routed("model=fraud") == "risk: #risk-alerts"
+    assert routed("model=flights", "severity=critical") == "ops: ops@example.com"
     assert routed("model=orphan") == UNOWNED
+    assert routed("alertname=HeartbeatMissing", "category=monitor") == UNOWNED
+    assert routed("alertname=Heartbeat", "category=heartbeat") == DEAD_MANS_SWITCH
 
 
 def test_each_contact_gets_the_receiver_of_its_kind_and_a_new_owner_replaces_the_old() -> None:
@@ -64,7 +72,11 @@ def test_each_contact_gets_the_receiver_of_its_kind_and_a_new_owner_replaces_the
     assert route["receiver"] == "ops2: ops2@example.com"
 
 
-def test_inhibition_names_kinds_that_exist() -> None:
-    known = {kind.alertname for kind in (*KINDS.values(), kind_of("ks", "score"))}
-    named = {name for causes, caused, _ in CAUSES for name in f"{causes}|{caused}".split("|")}
-    assert named <= known
+def test_whom_nobody_owns_reaches_the_escalation_contact_and_critical_is_told_more_often() -> None:
+    config = yaml.safe_load(_text())
+    receivers = {one["name"]: one for one in config["receivers"]}
+    assert receivers[UNOWNED]["email_configs"][0]["to"] == "head@example.com"
+    assert receivers[DEAD_MANS_SWITCH]["webhook_configs"][0]["url"].startswith("https://switch")
+    [route] = [r for r in config["route"]["routes"] if r["matchers"] == ['model="churn"']]
+    every = {one["matchers"][0]: one["repeat_interval"] for one in route["routes"]}
+    assert every == {'severity="critical"': "4h", 'severity="warning"': "3d"}

@@ -1,6 +1,6 @@
 """What is on, and since when in wall time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from monitor.alerts import AlertState
@@ -47,6 +47,24 @@ def test_a_later_move_keeps_the_start() -> None:
     [posted] = _table(FakeRecord(key, value), later).to_post(NOW + RESEND, RESEND)
     assert posted.starts_at == NOW
     assert posted.annotations["state"] == "recovering"
+
+
+def test_the_incident_groups_and_the_others_are_listed_with_links() -> None:
+    incident = {"incident": "ab" * 8, "incident_place": "1"}
+    cause = replace(
+        moved(alertname="UnitChange", annotations=incident), url="https://p.example.com/alerts/1"
+    )
+    child = moved(annotations={**incident, "incident_place": "3"})
+    table = _table(*(FakeRecord(*wire(one)) for one in (cause, child, moved(model="churn"))))
+    first, second, other = table.to_post(NOW, RESEND)
+    assert (first.labels["incident"], first.labels["incident_place"]) == ("ab" * 8, "1")
+    assert first.annotations["incident_others"] == f"FeatureDrift temp ({child.fingerprint})"
+    assert (
+        second.annotations["incident_others"] == "UnitChange temp (https://p.example.com/alerts/1)"
+    )
+    assert first.generator_url == "https://p.example.com/alerts/1"
+    assert other.annotations["other_models"] == "flights (2 alerts)"
+    assert "incident" not in other.labels
 
 
 def test_what_has_ended_is_posted_until_it_was_told() -> None:

@@ -14,8 +14,9 @@ from devstack import StackInfo
 from monitor.clock import SystemClock, to_datetime
 from monitor.config import RoutingSettings, Settings
 from monitor.intake.topics import ensure_topics
+from monitor.publishing.heartbeat import heartbeat_records
 from monitor.routing.alertmanager import Alertmanager, Matcher
-from monitor.routing.config import alertmanager_config
+from monitor.routing.config import DEAD_MANS_SWITCH, alertmanager_config
 from monitor.routing.router import Router
 from schemas import Command
 from tests.intake.brokers import fresh_settings, produce
@@ -44,7 +45,10 @@ def _config(hook: Receiver) -> str:
     """What `route-config` prints, with times for a test and one receiver for all."""
     config = alertmanager_config([], smarthost="localhost:25", sender="p@example.com")
     config["route"] |= {"group_wait": "1s", "group_interval": "1s"}
-    config["receivers"][0]["webhook_configs"] = [{"url": hook.url, "send_resolved": True}]
+    for route in config["route"]["routes"]:
+        route |= {"group_wait": "0s", "group_interval": "1s"}
+    for one in config["receivers"]:
+        one["webhook_configs"] = [{"url": hook.url, "send_resolved": True}]
     return yaml.safe_dump(config)
 
 
@@ -63,8 +67,20 @@ def test_alerts_arrive_once_grouped_by_model_inhibited_silenced_and_resolved(
     with receiver() as hook, alertmanager(tmp_path, _config(hook)) as url:
         settings = _settings(stack, url)
         topic = settings.kafka.topics.alerts_state
-        drift, cause = wire(moved()), wire(moved(alertname="UnitChange"))
-        other = wire(moved(feature="humid"))
+        drift = wire(moved(annotations={"incident": "a" * 16, "incident_place": "3"}))
+        cause_move = moved(
+            alertname="UnitChange", annotations={"incident": "a" * 16, "incident_place": "1"}
+        )
+        grave = moved(
+            alertname="PredictionDrift",
+            feature="score",
+            severity="critical",
+            annotations={"incident": "a" * 16, "incident_place": "5"},
+        )
+        cause = wire(cause_move)
+        other = wire(
+            moved(feature="humid", annotations={"incident": "b" * 16, "incident_place": "3"})
+        )
         produce(settings, topic, [(0, *cause)])
         with _routing(settings) as commands:
             until(lambda: hook.alerts("firing") == ["UnitChange temp"])
@@ -72,7 +88,16 @@ def test_alerts_arrive_once_grouped_by_model_inhibited_silenced_and_resolved(
             until(lambda: "FeatureDrift humid" in hook.alerts("firing"))
             # The drift of temp is what the change of its unit causes: inhibited.
             assert set(hook.alerts("firing")) == {"UnitChange temp", "FeatureDrift humid"}
-            assert all(body["groupLabels"] == {"model": "flights"} for body in hook.bodies)
+            groups = [body["groupLabels"] for body in hook.bodies]
+            assert groups == [
+                {"model": "flights", "incident": "a" * 16},
+                {"model": "flights", "incident": "b" * 16},
+            ]
+            # A warning does not hide what is critical.
+            produce(settings, topic, [(0, *wire(grave))])
+            until(lambda: "PredictionDrift score" in hook.alerts("firing"))
+            produce(settings, topic, [(0, grave.fingerprint.encode(), None)])
+            until(lambda: "PredictionDrift score" in hook.alerts("resolved"))
 
             silence = Alertmanager(url)
             now = to_datetime(SystemClock().now_us())
@@ -118,3 +143,16 @@ def test_an_alertmanager_that_is_away_is_waited_for(stack: StackInfo, tmp_path: 
 
 def _known(url: str) -> list[str]:
     return [one["fingerprint"] for one in httpx.get(f"{url}/api/v2/alerts").json()]
+
+
+def test_the_heartbeat_reaches_the_dead_mans_switch(stack: StackInfo, tmp_path: Path) -> None:
+    with receiver() as hook, alertmanager(tmp_path, _config(hook)) as url:
+        settings = _settings(stack, url)
+        beats = heartbeat_records(
+            settings, range(settings.kafka.partitions), now_us=0, lag_events=0, firing_alerts=0
+        )
+        values = [(0, record.key, record.value) for record in beats]
+        produce(settings, settings.kafka.topics.alerts_state, values)
+        with _routing(settings):
+            until(lambda: hook.alerts("firing") == ["Heartbeat "])
+        assert hook.bodies[0]["receiver"] == DEAD_MANS_SWITCH
