@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check pytest docs prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos soak bench-state bench-drills bench-labels bench-versions bench-performance clean
+.PHONY: help demo test check pytest docs prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos soak bench-state bench-drills bench-labels bench-versions bench-performance bench-incidents clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -22,7 +22,7 @@ check: $(VENV)/.installed ## Lint, types, import rules, generated files
 	$(BIN)/python -m monitor.cli.reference --check
 
 pytest: $(VENV)/.installed ## The tests, doctests included: first those that need no server, in two processes
-	@first=0; $(BIN)/pytest -m "not integration" --numprocesses 2 --durations 15 || first=$$?; \
+	@first=0; $(BIN)/pytest -m "not integration" --numprocesses 2 --dist loadfile --durations 15 || first=$$?; \
 	$(BIN)/pytest -m integration --durations 25 && exit $$first
 
 docs: $(VENV)/.installed ## The documents as a site, in site/
@@ -48,6 +48,9 @@ chaos: prerequisites $(VENV)/.installed ## Workers, broker and ClickHouse killed
 
 bench-drills: prerequisites $(VENV)/.installed ## Every fault on real flights: caught, when, by what name; writes bench/DRILLS.md
 	$(BIN)/python -m bench.drills --jobs 2
+
+bench-incidents: prerequisites $(VENV)/.installed ## Ten months of flights: how many incidents, and does each drill open its own; writes bench/INCIDENTS.md
+	$(BIN)/python -m bench.incidents --report bench/INCIDENTS.md
 
 soak: $(VENV)/.installed ## Memory under 5,000,000 events in which everything is always new; 15 minutes, writes bench/SOAK.md
 	$(BIN)/python -m bench.soak --report bench/SOAK.md
