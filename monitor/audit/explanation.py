@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-Logged = float | str | None
-"""A value as it was stored: a number (a boolean is 0 or 1), text, or none."""
+Logged = bool | int | float | str | None
+"""A value as it was logged: a number, text, a boolean where the card says so, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class Contributions:
     source: Literal["sent", "surrogate", "none"]
     note: str
     """Why there are none, or how well the surrogate imitates the model."""
+    imitated_score: float | None
+    """What the surrogate says of the event: the reference's mean and all contributions."""
     others: Mapping[str, float]
     """Contributions under names that are no feature of the event (a bias, say)."""
 
@@ -116,7 +118,7 @@ class AlertFact:
     feature: str
     segment: str
     state: str
-    """At the prediction: firing, recovering or stale."""
+    """At the prediction: firing, recovering, stale, or pending (it fired later)."""
     starts_at: datetime
     fired_at: datetime
     ended_at: datetime | None
