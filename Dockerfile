@@ -11,6 +11,7 @@ COPY monitor monitor
 COPY producers producers
 COPY schemas schemas
 COPY devstack devstack
+COPY docs/runbooks docs/runbooks
 RUN pip install . \
     && useradd --system --uid 10001 --create-home plumbline
 

@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "forget": Entry("Running", "monitor.cli.forget", "Erase a person's rows, and prove it."),
     "route": Entry("Running", "monitor.cli.route", "Keep an Alertmanager told of all alerts."),
     "route-config": Entry("Running", "monitor.cli.route", "Print an alertmanager.yml by owner."),
+    "dashboard": Entry("Looking", "monitor.cli.dashboard", "Web pages over everything stored."),
     "alerts": Entry("Looking", "monitor.cli.alerts", "Look at alerts."),
     "verify": Entry("Looking", "monitor.cli.verify", "Compute an alert's numbers again."),
 }

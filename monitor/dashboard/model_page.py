@@ -1,0 +1,217 @@
+"""One model: every panel of its page, asked beside each other.
+
+In: the name and what the address asks for. Out: a `ModelPage`, which is the page and its JSON.
+Never: a page that fails because one panel does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from monitor.dashboard.alerts import AlertRow, alert_list
+from monitor.dashboard.asked import Asked
+from monitor.dashboard.budget import Budget, budget
+from monitor.dashboard.distribution import Distribution, distribution
+from monitor.dashboard.events import EventRow, RejectionCount, recent_events, rejections
+from monitor.dashboard.heat import OUTPUTS, HeatMap, Quality, drift, quality
+from monitor.dashboard.panel import Asking, Panel
+from monitor.dashboard.performance import (
+    Calibration,
+    Comparison,
+    Performance,
+    Segments,
+    calibration,
+    comparison,
+    performance,
+    segments,
+)
+from monitor.dashboard.sources import CardFacts, Sources, VersionFacts
+from monitor.dashboard.stretch import Stretch, stretch_of
+from monitor.dashboard.traffic import Levels, Traffic, levels, traffic
+from monitor.errors import NotFoundError
+from schemas.model import ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One version beside the others."""
+
+    model_version: str
+    registered_at: datetime | None
+    previous_version: str
+    retrain_reason: str
+    dataset_fingerprint: str
+    profile_hash: str
+    events: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What stands at the head of a model's page."""
+
+    model: str
+    model_version: str
+    description: str
+    task: str
+    owner: str
+    contact: str
+    escalation: str
+    runbook: str
+    registered: bool
+    columns: tuple[str, ...]
+    """Features and outputs that are tested, in the card's order."""
+    last_at: datetime | None
+    stored_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPage:
+    """The page."""
+
+    facts: ModelFacts
+    since: datetime
+    until: datetime
+    bucket: str
+    column: str
+    """The column whose distribution is shown."""
+    versions: tuple[VersionRow, ...]
+    alerts: Panel[tuple[AlertRow, ...]]
+    traffic: Panel[Traffic]
+    drift: Panel[HeatMap]
+    distribution: Panel[Distribution]
+    score: Panel[Levels]
+    performance: Panel[Performance]
+    calibration: Panel[Calibration]
+    comparison: Panel[Comparison]
+    segments: Panel[Segments]
+    quality: Panel[Quality]
+    budget: Panel[Budget]
+    rejections: Panel[tuple[RejectionCount, ...]]
+    events: Panel[tuple[EventRow, ...]]
+
+
+def model_page(sources: Sources, asking: Asking, model: str, asked: Asked) -> ModelPage:
+    """Everything about one model; raises NotFoundError where nobody ever heard of it."""
+    cards = sources.cards(model)
+    tested = sources.versions(model)
+    if not cards and not tested:
+        raise NotFoundError(f"no model {model} is registered, and none has sent tested events")
+    version = asked.version or _shown_version(cards, tested)
+    card = next((one.card for one in cards if one.card.model_version == version), None)
+    own = next((one for one in tested if one.model_version == version), None)
+    stretch = _stretch(asked, tested)
+    columns = _columns(card)
+    task = card.task if card else ""
+    column = asked.feature or _first_output(columns)
+    since, until = asked.window_from or stretch.since, asked.window_to or stretch.until
+    end = own.last_at + timedelta(microseconds=1) if own else stretch.until
+    asks: dict[str, Callable[[], Any]] = {
+        "alerts": lambda: alert_list(sources, model=model),
+        "traffic": lambda: traffic(sources, model, stretch),
+        "drift": lambda: drift(sources, model, version, stretch),
+        "distribution": lambda: distribution(sources, model, version, column, since, until),
+        "score": lambda: levels(sources, model, version, _level_column(card), stretch),
+        "performance": lambda: performance(sources, model, version, task, stretch),
+        "calibration": lambda: calibration(sources, model, version, stretch),
+        "comparison": lambda: comparison(sources, model, task),
+        "segments": lambda: segments(sources, model, version, task, stretch),
+        "quality": lambda: quality(sources, model, version, stretch),
+        "budget": lambda: budget(sources, model, version, end),
+        "rejections": lambda: rejections(sources, model),
+        "events": lambda: recent_events(sources, model),
+    }
+    return ModelPage(
+        facts=_facts(model, version, card, own, columns),
+        since=stretch.since,
+        until=stretch.until,
+        bucket=stretch.width,
+        column=column,
+        versions=_versions(cards, tested),
+        **asking.panels(asks),
+    )
+
+
+def _shown_version(cards: list[CardFacts], tested: list[VersionFacts]) -> str:
+    """The version that had the newest event, else the one registered last."""
+    if tested:
+        return max(tested, key=lambda facts: facts.last_at).model_version
+    return cards[0].card.model_version
+
+
+def _stretch(asked: Asked, tested: list[VersionFacts]) -> Stretch:
+    if not tested:
+        now = asked.to or asked.since or datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+        return stretch_of(asked.range, asked.since, asked.to, now, now)
+    first_at = min(facts.first_at for facts in tested)
+    last_at = max(facts.last_at for facts in tested)
+    return stretch_of(asked.range, asked.since, asked.to, first_at, last_at)
+
+
+def _columns(card: ModelCard | None) -> tuple[str, ...]:
+    if card is None:
+        return ()
+    features = (name for name, spec in card.features.items() if spec.column is not None)
+    outputs = OUTPUTS if card.task == "binary" else ("prediction",)
+    return (*outputs, *features)
+
+
+def _first_output(columns: tuple[str, ...]) -> str:
+    return columns[0] if columns else "prediction"
+
+
+def _level_column(card: ModelCard | None) -> str:
+    """What is drawn as the level of the answers."""
+    return "prediction" if card is not None and card.task == "regression" else "score"
+
+
+def _facts(
+    model: str,
+    version: str,
+    card: ModelCard | None,
+    own: VersionFacts | None,
+    columns: tuple[str, ...],
+) -> ModelFacts:
+    owner = card.owner if card else None
+    return ModelFacts(
+        model=model,
+        model_version=version,
+        description=(card.description or "") if card else "",
+        task=card.task if card else "",
+        owner=owner.team if owner else "",
+        contact=owner.contact if owner else "",
+        escalation=(owner.escalation or "") if owner else "",
+        runbook=(owner.runbook or "") if owner else "",
+        registered=card is not None,
+        columns=columns,
+        last_at=own.last_at if own else None,
+        stored_at=own.stored_at if own else None,
+    )
+
+
+def _versions(cards: list[CardFacts], tested: list[VersionFacts]) -> tuple[VersionRow, ...]:
+    """Every version once, the newest registration first."""
+    facts = {one.model_version: one for one in tested}
+    newest: dict[str, CardFacts] = {}
+    for known in cards:
+        newest.setdefault(known.card.model_version, known)
+    rows = []
+    for name in dict.fromkeys([*newest, *facts]):
+        registration, own = newest.get(name), facts.get(name)
+        card = registration.card if registration else None
+        rows.append(
+            VersionRow(
+                model_version=name,
+                registered_at=registration.appended_at if registration else None,
+                previous_version=(card.previous_version or "") if card else "",
+                retrain_reason=(card.retrain_reason or "") if card else "",
+                dataset_fingerprint=(card.dataset_fingerprint or "") if card else "",
+                profile_hash=(card.profile_hash or "") if card else "",
+                events=own.events if own else 0,
+                first_at=own.first_at if own else None,
+                last_at=own.last_at if own else None,
+            )
+        )
+    return tuple(rows)

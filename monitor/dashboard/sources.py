@@ -1,0 +1,102 @@
+"""What every page asks first: cards, profiles, and which versions have events.
+
+In: a `Reader`. Out: cards and profiles as objects, versions with their times. Never: a row of a
+single event; profiles are kept by their content address, at most `KEPT` of them.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from monitor.dashboard.panel import NothingToShowError
+from monitor.errors import ProfileError
+from monitor.sketches.profile import Profile
+from monitor.storage.page_queries import PROFILE_CONTENT, TESTED_VERSIONS
+from monitor.storage.queries import CARDS_OF_MODEL
+from monitor.storage.reader import Reader
+from schemas.model import ModelCard
+
+KEPT: Final = 16
+"""Profiles held in memory, about 2 MB each."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFacts:
+    """One version of a model as far as its panes tell."""
+
+    model: str
+    model_version: str
+    events: int
+    first_at: datetime
+    last_at: datetime
+    stored_at: datetime
+    """When its newest pane was stored, by the server's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """A registration: the card, and when it came."""
+
+    card: ModelCard
+    appended_at: datetime
+    card_hash: str
+
+
+class Sources:
+    """Asks for cards and profiles; one serves many threads."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self._profiles: OrderedDict[str, Profile] = OrderedDict()
+        self._lock = Lock()
+
+    def versions(self, model: str = "") -> list[VersionFacts]:
+        """The tested versions of one model, or of all, the oldest first."""
+        rows = self.reader.rows(TESTED_VERSIONS, {"model": model})
+        return [VersionFacts(**row) for row in rows]
+
+    def cards(self, model: str) -> list[CardFacts]:
+        """Every registration of a model that can be read, the newest first."""
+        found = []
+        for row in self.reader.rows(CARDS_OF_MODEL, {"model": model}):
+            try:
+                card = ModelCard.model_validate_json(row["card"])
+            except ValidationError:  # of another release: its events are shown all the same
+                continue
+            found.append(CardFacts(card, row["appended_at"], row["card_hash"]))
+        return found
+
+    def card(self, model: str, version: str) -> ModelCard:
+        """The newest card of one version."""
+        for known in self.cards(model):
+            if known.card.model_version == version:
+                return known.card
+        raise NothingToShowError(
+            f"{model} {version} has no card: register it with `plumbline register`"
+        )
+
+    def profile(self, model: str, version: str) -> Profile:
+        """The reference of one version."""
+        address = self.card(model, version).profile_hash
+        if address is None:
+            raise NothingToShowError(
+                f"{model} {version} has no reference profile: build one with `plumbline profile`"
+            )
+        with self._lock:
+            known = self._profiles.get(address)
+            if known is not None:
+                self._profiles.move_to_end(address)
+                return known
+        rows: list[dict[str, Any]] = self.reader.rows(PROFILE_CONTENT, {"profile_hash": address})
+        if not rows:
+            raise ProfileError(f"profile {address} is not in ClickHouse: register the card again")
+        profile = Profile.from_bytes(rows[0]["content"])
+        with self._lock:
+            self._profiles[address] = profile
+            while len(self._profiles) > KEPT:
+                self._profiles.popitem(last=False)
+        return profile
