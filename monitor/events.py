@@ -94,6 +94,8 @@ class PredictionColumns:
     """True where the event id was seen before: stored, flagged, kept out of windows."""
     signals: Float64
     """float64[len(SIGNALS), n]; the row `resends` is counted later, by the windows."""
+    attributions: Sequence[Mapping[str, float] | None] = ()
+    """What each event says of its features' parts in the answer; empty where none says so."""
 
     def __len__(self) -> int:
         return len(self.event_ids)
@@ -123,6 +125,9 @@ class PredictionColumns:
             events=[self.events[row] for row in rows.tolist()],
             repeated=self.repeated[rows],
             signals=self.signals[:, rows],
+            attributions=[self.attributions[row] for row in rows.tolist()]
+            if self.attributions
+            else (),
         )
 
 

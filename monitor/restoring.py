@@ -6,8 +6,9 @@ wrong with another's records.
 
 Every piece is sealed with a checksum over its key and bytes: it finds damage, not forgery (who may
 write to the state topic decides what the worker believes). Format 1 (before cards had boundaries)
-has no seals and is read as far as it goes: models, alerts and ids live on,
-windows start anew. Of any other format nothing is taken: StateError, with the way out.
+has no seals and is read as far as it goes: models, alerts and ids live on, windows start anew.
+Format 2 knows nothing of labels. Of any other format nothing is taken: StateError, with the way
+out.
 """
 
 import logging
@@ -27,14 +28,15 @@ from monitor.findings import Span
 from monitor.judging.judge import Judge
 from monitor.judging.record import finding_of_saved, move_of_saved
 from monitor.packing import pack, unpack
+from monitor.performance.calendar import LabelClock
 from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
 from monitor.windows.duplicates import RecentIds
 from monitor.windows.panes import Pane
 from schemas import ModelCard
 from schemas.command import Command
 
-FORMAT: Final = 2
-READABLE: Final = (1, FORMAT)
+FORMAT: Final = 3
+READABLE: Final = (1, 2, FORMAT)
 MALFORMED: Final = (
     KeyError,
     IndexError,
@@ -82,15 +84,42 @@ def offset_of(saved: Saved, what: str) -> int | None:
     if raw is None:
         return None
     at = unpack(raw)
-    sealed, offset, found = check_format(at, what) > 1, at.get("offset"), at.get("seal")
+    form, offset, found = check_format(at, what), at.get("offset"), at.get("seal")
+    sealed = pack(offset if form == 2 else [offset, at.get("labels")])
     if not isinstance(offset, int) or (
-        sealed and (not isinstance(found, int) or found != seal(b"at", pack(offset)))
+        form > 1 and (not isinstance(found, int) or found != seal(b"at", sealed))
     ):
         raise StateError(
             f"the {what} is damaged: it does not say to which offset it belongs; stop the workers "
             "and delete the records of the state topic; windows then start anew"
         )
     return int(offset)
+
+
+def labels_offset_of(saved: Saved) -> int | None:
+    """The labels offset that a partition's state belongs to; None in states of older formats."""
+    found = unpack(saved[pack(["at"])]).get("labels")
+    return found if isinstance(found, int) else None
+
+
+def labelled(
+    saved: Saved, models: Collection[str]
+) -> tuple[Mapping[str, Any], dict[str, Mapping[str, Any]]]:
+    """The saved clock of a labels partition, and what labels say of these models."""
+    wanted = {("labels",), *(("performance", model) for model in models)}
+    own = {key: value for key, value in saved.items() if _name_of(key) in wanted}
+    entries = joined(own)
+    clock = entries.get(("labels",)) or {"clock": LabelClock().state(), "first": {}, "labelled": []}
+    watches = {name[1]: entry for name, entry in entries.items() if len(name) == 2}
+    return clock, watches
+
+
+def _name_of(raw_key: bytes) -> tuple[Any, ...] | None:
+    try:
+        *key, _ = unpack(raw_key)
+        return tuple(key)
+    except MALFORMED:
+        return None
 
 
 def seal(key: bytes, piece: bytes) -> int:
@@ -313,6 +342,7 @@ def _resume(
     monitor.checks.restore(saved["checks"])
     monitor.resends = int(saved["resends"])
     monitor.faults.extend((int(n), str(f), str(r), value) for n, f, r, value in saved["faults"])
+    monitor.attributions.restore(saved.get("attributions", ()))
 
 
 def _restore_ids(recent: RecentIds, model: str, saved: Mapping[str, Any], entries: Entries) -> None:

@@ -7,11 +7,13 @@ version. Never: the network itself; profiles come through a port that storage fi
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from itertools import compress, takewhile
 from operator import itemgetter
 
 import numpy as np
 
+from monitor.attribution.root_cause import RootCause, RootCauses
+from monitor.attribution.sent import MeanAttributions
 from monitor.checks.pane_view import UNSEEN, PaneView
 from monitor.checks.stopped import AllowedSilence
 from monitor.checks.suite import CheckSuite
@@ -92,6 +94,8 @@ class VersionMonitor:
     policy: Policy
     encoder: Encoder
     silence: AllowedSilence
+    causes: RootCauses
+    attributions: MeanAttributions
     faults: deque[EventFault] = field(default_factory=deque)
     """Those of the open pane."""
     resends: int = 0
@@ -111,6 +115,8 @@ class VersionMonitor:
             policy=Policy.of(card, smallest),
             encoder=encoder,
             silence=AllowedSilence.of(profile, card.monitoring.stopped_after_minutes),
+            causes=RootCauses(profile),
+            attributions=MeanAttributions(card.monitoring.pane_events, card.features),
         )
 
     def windowed(self, columns: PredictionColumns) -> Iterator[Chunk]:
@@ -131,6 +137,9 @@ class VersionMonitor:
                 replace(fault, row=int(place[fault.row])) for fault in marks if kept[fault.row]
             )
         first_event = self.stream.events
+        if columns.attributions:
+            sent = compress(columns.attributions, (~columns.repeated).tolist())
+            self.attributions.add(first_event, sent)
         self.faults.extend(
             sorted(
                 ((first_event + m.row, m.feature, m.reason, m.value) for m in marks),
@@ -169,6 +178,27 @@ class VersionMonitor:
                 yield finding_of(version, span, measurement)
             while self.faults and self.faults[0][0] <= chunk.span.last_event:
                 self.faults.popleft()
+
+    def closed(self, chunk: Chunk) -> None:
+        """A chunk has been tested and judged: what counts pane by pane counts its pane."""
+        if chunk.closed is not None:
+            self.attributions.close(chunk.span.last_event)
+
+    def cause(self, finding: Finding) -> RootCause | None:
+        """What stands behind an alert of drift, from the events that it is about."""
+        if finding.category != "drift":
+            return None
+        span, panes = finding.span, self.stream.panes_since(0)
+        found = self.causes.of_window(
+            finding.measurement.feature,
+            self.stream.codes_of(span),
+            [pane for pane in panes if pane.span.last_event <= span.last_event],
+            self.attributions.means(),
+        )
+        if finding.measurement.scale:
+            return found
+        pane = span.first_event // self.card.monitoring.pane_events
+        return replace(found, first_pane=pane, since_us=span.started_us, older=False)
 
     def go_on_at(self, event: int) -> None:
         """Begin with this event, the first of a pane: those before it cannot be had."""
@@ -299,6 +329,21 @@ class Roster:
                 card, Profile.from_bytes(raw), self._encoder
             )
         return monitor
+
+    def profile(self, model: str, version: str) -> Profile | None:
+        """The profile of the card that acts for a version; None where there is none to be had.
+
+        Raises StorageError where it cannot be asked for.
+        """
+        monitor = self._monitors.get((model, version))
+        if monitor is not None:
+            return monitor.profile
+        card = self.acting(model, version)
+        raw = self._load_profile(card.profile_hash) if card and card.profile_hash else None
+        try:
+            return None if raw is None else Profile.from_bytes(raw)
+        except ProfileError:
+            return None
 
     def renew(self, ended: VersionMonitor) -> VersionMonitor:
         """A version whose windows were dropped sends events again: it starts anew."""

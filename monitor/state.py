@@ -5,11 +5,13 @@ under ring keys, each below the broker's limit. Never: an object that the bytes 
 MessagePack, plain values and arrays of three known types (`restoring` reads them back).
 
 Records of a partition (key = MessagePack list):
-  ["at"]                               predictions offset that all the others belong to
+  ["at"]                               predictions and labels offset that all the others belong to
   ["head", model, part]                open panes, detectors, alerts, newest ids of one model
   ["card", model, version, part]       the card that acts for a version
   ["pane", model, version, slot, part] a closed pane; `slot` is its index in the ring
   ["ids", model, slot, part]           a full block of event ids; ring as well
+  ["performance", model, part]         what labels say of one model: open cohorts, running tests
+  ["labels", part]                     the clock of the labels partition
   ["said", part]                       moves, boundaries, rulings of the commit that wrote this
 
 A snapshot is written with a commit, but more rarely: the events between the two are taken again
@@ -17,7 +19,7 @@ in silence after a restart.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -28,7 +30,18 @@ from monitor.judging.judge import Judge
 from monitor.judging.record import saved_finding, saved_move
 from monitor.packing import pack
 from monitor.publishing.outgoing import Outgoing
-from monitor.restoring import FORMAT, Restored, Said, Saved, offset_of, restore, said, seal
+from monitor.restoring import (
+    FORMAT,
+    Restored,
+    Said,
+    Saved,
+    labelled,
+    labels_offset_of,
+    offset_of,
+    restore,
+    said,
+    seal,
+)
 from monitor.roster import Roster, VersionKey, VersionMonitor
 from monitor.windows.panes import Pane
 from schemas import ModelCard
@@ -48,37 +61,51 @@ class StateBook:
         self._cards_written: dict[VersionKey, tuple[ModelCard | None, str]] = {}
         """The card and its hash."""
         self._blocks_written: dict[str, int] = {}
-        self._at_written: dict[int, tuple[int, bool]] = {}
+        self._at_written: dict[int, tuple[tuple[int, int], bool]] = {}
         self._ended: defaultdict[str, list[tuple[VersionKey, int]]] = defaultdict(list)
         """Model to the versions whose panes are of no use any more, with the size of their ring."""
 
     def partition_records(
         self,
         partition: int,
-        offset: int,
+        offsets: tuple[int, int],
+        labels_clock: Mapping[str, Any],
         moves: Sequence[AlertMove],
         boundaries: Sequence[Boundary],
         rulings: Sequence[Ruling],
     ) -> list[Outgoing]:
-        """To which predictions offset a partition's state belongs, and what it published with it.
+        """To which offsets (of predictions, labels) a state belongs, and what it published with it.
 
         The rows of these are stored after the commit: a crash between the two cuts them off.
         """
         anything = bool(moves or boundaries or rulings)
-        if self._at_written.get(partition) == (offset, False) and not anything:
+        if self._at_written.get(partition) == (offsets, False) and not anything:
             return []
-        self._at_written[partition] = (offset, anything)
-        place = {"format": FORMAT, "offset": offset, "seal": seal(b"at", pack(offset))}
+        self._at_written[partition] = (offsets, anything)
+        offset, labels_offset = offsets
+        place = {
+            "format": FORMAT,
+            "offset": offset,
+            "labels": labels_offset,
+            "seal": seal(b"at", pack([offset, labels_offset])),
+        }
         at = self._record(partition, ["at"], pack(place))
         told = {
             "moves": [saved_move(move) for move in moves],
             "boundaries": [asdict(boundary) for boundary in boundaries],
             "rulings": [_saved_ruling(ruling) for ruling in rulings],
         }
-        return [*self._parts(partition, ["said"], told), at]
+        clock = self._parts(partition, ["labels"], labels_clock)
+        return [*clock, *self._parts(partition, ["said"], told), at]
 
     def model_records(
-        self, model: str, state: ModelState, offset: int, roster: Roster, judge: Judge
+        self,
+        model: str,
+        state: ModelState,
+        offset: int,
+        roster: Roster,
+        judge: Judge,
+        labelled: Mapping[str, Any] | None,
     ) -> list[Outgoing]:
         """The records of one model that has changed since it was last written."""
         partition = state.partition
@@ -103,6 +130,8 @@ class StateBook:
             key = ["ids", model, number % recent.ring]
             records += self._parts(partition, key, {"number": number, "ids": block})
         self._blocks_written[model] = recent.merged
+        if labelled is not None:
+            records += self._parts(partition, ["performance", model], labelled)
         head = {
             "format": FORMAT,
             "offset": offset,
@@ -126,6 +155,16 @@ class StateBook:
     def offset_of(self, saved: Saved) -> int | None:
         """The predictions offset that a partition's state belongs to; None where there is none."""
         return offset_of(saved, f"state on {self._topic}")
+
+    def labels_offset_of(self, saved: Saved) -> int | None:
+        """The labels offset that a partition's state belongs to; None where it has none."""
+        return labels_offset_of(saved)
+
+    def labelled(
+        self, saved: Saved, models: Collection[str]
+    ) -> tuple[Mapping[str, Any], dict[str, Mapping[str, Any]]]:
+        """The saved clock of a labels partition, and what labels say of these models."""
+        return labelled(saved, models)
 
     def said(self, saved: Saved) -> Said:
         """What was published with the newest state of a partition."""
@@ -251,6 +290,7 @@ def _version_state(version: str, monitor: VersionMonitor) -> dict[str, Any]:
         "checks": monitor.checks.state(),
         "resends": monitor.resends,
         "faults": [list(fault) for fault in monitor.faults],
+        "attributions": monitor.attributions.state(),
     }
 
 

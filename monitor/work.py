@@ -8,15 +8,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from monitor.alerts import AlertMove
+from monitor.attribution.root_cause import RootCause
 from monitor.broker import Partition
 from monitor.decisions import Boundary, Ruling
 from monitor.events import LabelColumns, PaneSummary, PredictionColumns, RejectedRecord
 from monitor.findings import Finding
 from monitor.judging.judge import Judge, Policy
+from monitor.performance.report import CohortReport
 from monitor.publishing.outgoing import Outgoing
 from monitor.storage.store import StoreBatch, StoredUntil
 from monitor.telemetry import Telemetry
 
+CauseOf = Callable[[Finding], RootCause | None]
 Policies = Callable[[str], Mapping[str, Policy]]
 """What the acting cards of a model ask of the judge, by version."""
 
@@ -30,6 +33,7 @@ class Work:
     rejected: list[RejectedRecord] = field(default_factory=list)
     panes: list[PaneSummary] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    cohorts: list[CohortReport] = field(default_factory=list)
     moves: list[AlertMove] = field(default_factory=list)
     moves_again: list[AlertMove] = field(default_factory=list)
     """Moves published before a restart, whose rows a crash may have cut off."""
@@ -47,7 +51,10 @@ class Work:
 
     def batch(self) -> StoreBatch:
         """Step 1 of a commit."""
-        return StoreBatch(self.predictions, self.labels, self.rejected, self.panes, self.findings)
+        return StoreBatch(
+            *(self.predictions, self.labels, self.rejected),
+            *(self.panes, self.findings, self.cohorts),
+        )
 
     def all_moves(self) -> list[AlertMove]:
         """Step 3 of a commit."""
@@ -63,14 +70,29 @@ class Desk:
         self._policies = policies
         self._telemetry = telemetry
 
-    def judged(self, findings: list[Finding], policy: Policy) -> None:
-        """Step 5: findings of one version become moves."""
-        if findings:
-            self.work.findings += findings
-            with self._telemetry.timed("judging"):
-                moves = self._judge.judge(findings, policy)
-            self.work.moves += moves
-            self._telemetry.emitted("judging", len(moves))
+    def judged(self, findings: list[Finding], policy: Policy, cause: CauseOf | None = None) -> None:
+        """Step 5: findings of one version become moves.
+
+        `cause` is asked where an alert fires; its finding then holds the cause in numbers.
+        """
+        if not findings:
+            return
+        known: dict[int, RootCause | None] = {}
+
+        def behind(finding: Finding) -> Mapping[str, str]:
+            if cause is not None and id(finding) not in known:
+                known[id(finding)] = cause(finding)
+            found = known.get(id(finding))
+            return {} if found is None else found.annotations()
+
+        with self._telemetry.timed("judging"):
+            moves = self._judge.judge(findings, policy, behind)
+        self.work.findings += [_with_cause(one, known) for one in findings]
+        self.work.moves += [
+            replace(move, finding=_with_cause(move.finding, known)) if known else move
+            for move in moves
+        ]
+        self._telemetry.emitted("judging", len(moves))
 
     def stated(self, finding: Finding | None) -> None:
         """A fact, which needs no second look; a silence makes the model's alerts stale."""
@@ -86,6 +108,15 @@ class Desk:
         """What was laid down; from here new work."""
         work, self.work = self.work, Work()
         return work
+
+
+def _with_cause(finding: Finding, known: Mapping[int, RootCause | None]) -> Finding:
+    found = known.get(id(finding))
+    if found is None:
+        return finding
+    measurement = finding.measurement
+    values = {**found.values(), **measurement.values}
+    return replace(finding, measurement=replace(measurement, values=values))
 
 
 @dataclass(slots=True)

@@ -169,47 +169,6 @@ class RootCauses:
         return dict.fromkeys(names, 1.0), "drift", "drift alone: nothing tells what matters"
 
 
-class MeanAttributions:
-    """Mean |attribution| of each feature over the events that sent one, since the version began.
-
-    Sums are taken event by event, so that they do not depend on how events were batched.
-
-    **Cost**: 50 ns an event without attributions, 100 ns each of them.
-
-    >>> seen = MeanAttributions()
-    >>> seen.add([{"attributions": {"age": -0.2, "plan": 0.1}}, {}, {"attributions": {"age": 0.4}}])
-    >>> {name: round(mean, 2) for name, mean in seen.means().items()}
-    {'age': 0.3, 'plan': 0.05}
-    """
-
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._n = 0
-
-    def add(self, events: Sequence[Mapping[str, object]]) -> None:
-        """Take events in order."""
-        for event in events:
-            sent = event.get("attributions")
-            if isinstance(sent, Mapping):
-                self._n += 1
-                for name, value in sent.items():
-                    if isinstance(value, int | float) and np.isfinite(value):
-                        self._sums[name] = self._sums.get(name, 0.0) + abs(float(value))
-
-    def means(self) -> dict[str, float]:
-        """Feature to its mean; empty where none were sent."""
-        return {name: total / self._n for name, total in self._sums.items()}
-
-    def state(self) -> tuple[dict[str, float], int]:
-        """Sums and number, as plain values."""
-        return dict(self._sums), self._n
-
-    def restore(self, sums: Mapping[str, float], n: int) -> None:
-        """Take up what `state` gave."""
-        self._sums = {str(name): float(total) for name, total in sums.items()}
-        self._n = int(n)
-
-
 def _words(column: Reference, codes: Codes, drift: float, share: float) -> str:
     """How a column moved: its part, its drift, from what to what."""
     found = f"{column.name} {share:.0%} (drift {drift:.2f}"

@@ -5,7 +5,7 @@ Never: the network, the clock, or a memory that grows with the stream: only aler
 or on the way are kept.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from monitor.judging.dressing import dressed, fingerprint_of, nothing_measured, 
 from monitor.judging.evidence import summary
 from monitor.judging.flapping import FLAPPING_DAYS, FLAPPING_FIRINGS, Firings
 from monitor.judging.identity import AlertKey, key_of, labels_of, name_of
-from monitor.judging.incidents import Incidents
+from monitor.judging.incidents import OF_LABELS, Incidents
 from monitor.judging.life import AlertLife, Mark, Step
 from monitor.judging.links import Links
 from monitor.judging.policy import Policy as Policy
@@ -33,6 +33,9 @@ from monitor.judging.words import sentence, spoken
 from schemas import fingerprint
 from schemas.command import Command
 from schemas.model import OUTPUT_NAMES
+
+Behind = Callable[[Finding], Mapping[str, str]]
+"""What stands behind a finding, as annotations; nothing where that cannot be said."""
 
 _OF_WINDOWS = frozenset({"drift", "quality"})
 """Categories of alerts that windows raise and clear."""
@@ -51,20 +54,29 @@ class Judge:
         self._firings = Firings()
         self._links = links or Links()
 
-    def judge(self, findings: Iterable[Finding], policy: Policy) -> list[AlertMove]:
-        """The moves that `findings` of one model version cause, in order."""
+    def judge(
+        self, findings: Iterable[Finding], policy: Policy, behind: Behind | None = None
+    ) -> list[AlertMove]:
+        """The moves that `findings` of one model version cause, in order.
+
+        `behind` says what stands behind a finding; it is asked where an alert fires.
+        """
         moves: list[AlertMove] = []
         for finding in findings:
             severity = base_severity(finding)
             if may_be_critical(finding):
-                moves += self._looked(
-                    finding, "critical", policy, self._as_critical(finding, policy)
-                )
-            moves += self._looked(finding, severity, policy, finding.measurement)
+                seen = self._as_critical(finding, policy)
+                moves += self._looked(finding, "critical", policy, seen, behind)
+            moves += self._looked(finding, severity, policy, finding.measurement, behind)
         return moves
 
     def _looked(
-        self, finding: Finding, severity: str, policy: Policy, seen: Measurement | None
+        self,
+        finding: Finding,
+        severity: str,
+        policy: Policy,
+        seen: Measurement | None,
+        behind: Behind | None,
     ) -> list[AlertMove]:
         """The moves of the alert of one severity; `seen` is what it sees, None: nothing."""
         if seen is None:
@@ -75,6 +87,11 @@ class Judge:
             life = AlertLife(policy.confirmations, policy.resolving_scale, severity=severity)
         moves = []
         for step in life.take(finding, seen):
+            fires = step.state is AlertState.FIRING and step.previous is not AlertState.FIRING
+            if fires and behind is not None:
+                life.cause = behind(finding)
+            elif step.state is AlertState.PENDING:
+                life.cause = {}
             moves += self._told(step, finding, life, policy)
         if life.over:
             self._lives.pop(key, None)
@@ -102,10 +119,14 @@ class Judge:
         troubled = {key[3] for key, _ in self._on(version) if key[3]} | {own}
         return weight(finding, len(troubled - set(OUTPUT_NAMES)), policy.features)
 
-    def _on(self, version: tuple[str, str]) -> Iterator[tuple[AlertKey, AlertLife]]:
-        """The alerts of a version that are on and that the log raised."""
+    def _on(
+        self, version: tuple[str, str], *, of_labels: bool = False
+    ) -> Iterator[tuple[AlertKey, AlertLife]]:
+        """The alerts of a version that are on, and that no clock raised."""
         for key, life in self._lives.items():
-            if key[1:3] == version and life.on and life.last is not None and not life.last.clock:
+            if key[1:3] != version or _of_labels(key) is not of_labels:
+                continue
+            if life.on and life.last is not None and not life.last.clock:
                 yield key, life
 
     def windowed(self) -> set[tuple[str, str]]:
@@ -120,14 +141,18 @@ class Judge:
         policy: Policy,
         *,
         whole: bool = False,
+        of_labels: bool = False,
     ) -> list[AlertMove]:
         """End the alerts that the windows of a version raised, or with `whole` all of them.
 
-        `span` is the event at which they end.
+        `span` is the event at which they end. Those that closed cohorts raised end apart, with
+        `of_labels`: how far one partition was read before the other must not matter.
         """
         moves = []
         for key, life in [*self._lives.items()]:
-            if key[1:3] != version or not (whole or _by_windows(key, life)):
+            if key[1:3] != version or _of_labels(key) is not of_labels:
+                continue
+            if not (whole or _by_windows(key, life)):
                 continue
             if life.open:
                 check, scale = life.look
@@ -281,7 +306,7 @@ class Judge:
         """The open alerts and incidents of one model as plain values, for the state topic."""
         lives = [
             [list(key[:5]), life.confirmations, life.resolving_scale, life.to_state()]
-            for key, life in self._lives.items()
+            for key, life in sorted(self._lives.items(), key=lambda one: _of_labels(one[0]))
             if key[1] == model
         ]
         firings = [[list(key), at] for key, at in self._firings.items() if key[1] == model]
@@ -338,9 +363,8 @@ class Judge:
             if place is None:
                 return []
             name = f"{by.labels['alertname']} {by.labels.get('feature', '')}".rstrip()
-            head = place.head.fingerprint == mark
             words = place.annotations(mark).get("suppressed", "")
-            reason = f"no longer suppressed: {name} has ended" if head else f"suppressed: {words}"
+            reason = f"suppressed: {words}" if words else f"no longer suppressed: {name} has ended"
             again = self._again(life, last, policy, reason, f"{by.event_id}|turned")
             return [replace(again, moved_us=max(by.moved_us, again.moved_us))]
         return []
@@ -372,6 +396,7 @@ class Judge:
             **(policy.owner or {}),
             "check": finding.measurement.check,
             **policy.evidence,
+            **life.cause,
             **({} if finding.clock else self._weighed(finding, policy)),
             **said_by_people(life),
             **({} if place is None else place.annotations(own)),
@@ -383,7 +408,8 @@ class Judge:
             return sentence(finding)
         own = key_of(finding, life.severity)[:5]
         version = (finding.model, finding.model_version)
-        others = [] if finding.clock else [key for key, _ in self._on(version) if key[:5] != own]
+        on = () if finding.clock else self._on(version, of_labels=_of_labels(own))
+        others = [key for key, _ in on if key[:5] != own]
         return summary(finding, life.starts_us, [*dict.fromkeys(map(name_of, others))])
 
     def _weighed(self, finding: Finding, policy: Policy) -> dict[str, str]:
@@ -391,6 +417,10 @@ class Judge:
             return {}
         heavy = self._weight(finding, policy)
         return {"weight": f"{heavy:.2f} (effect x reach; critical from {CRITICAL_WEIGHT})"}
+
+
+def _of_labels(key: Sequence[str]) -> bool:
+    return key[0] in OF_LABELS
 
 
 def _by_windows(key: AlertKey, life: AlertLife) -> bool:

@@ -86,6 +86,8 @@ class AlertLife:
     """Event time at which it was last told."""
     unanswered_s: float = 0.0
     """For how long it has been on without anybody saying anything, by the worker's clock."""
+    cause: Mapping[str, str] = field(default_factory=dict)
+    """What stood behind it when it fired, as annotations."""
 
     def take(self, finding: Finding, seen: Measurement | None = None) -> list[Step]:
         """The moves that this finding causes, in order.
@@ -266,6 +268,7 @@ class AlertLife:
             "stale": self.stale,
             "told_us": self.told_us,
             "unanswered_s": self.unanswered_s,
+            "cause": dict(self.cause),
             **{name: asdict(mark) for name, mark in self.marks().items()},
         }
 
@@ -299,6 +302,7 @@ class AlertLife:
             stale=bool(saved.get("stale", False)),
             told_us=int(saved.get("told_us", 0)),
             unanswered_s=float(saved.get("unanswered_s", 0.0)),
+            cause={str(name): str(text) for name, text in saved.get("cause", {}).items()},
             **marks,
         )
 

@@ -6,7 +6,7 @@ anything a record holds, memory that outlives the batch, the wall clock.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -167,6 +167,7 @@ class Validator:
                 events=events,
                 repeated=np.zeros(len(events), dtype=np.bool_),
                 signals=event_signals(events, sent - occurred, age_s),
+                attributions=_attributions(events),
             )
 
     def _labels(self, topic: str, decoded: Decoded) -> Iterator[LabelColumns]:
@@ -270,3 +271,8 @@ def _sent_us(records: Sequence[Record], appended: Int64) -> Int64:
     sent = appended.copy()
     sent[list(simulated)] = list(simulated.values())
     return np.minimum(sent, LATEST_US)
+
+
+def _attributions(events: Sequence[dict[str, Any]]) -> Sequence[Mapping[str, float] | None]:
+    found = [event.get("attributions") for event in events]
+    return found if any(found) else ()

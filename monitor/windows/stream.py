@@ -140,6 +140,21 @@ class WindowedStream:
         codes = np.concatenate(parts, axis=1)
         return codes[:, max(0, codes.shape[1] - count) :]
 
+    def codes_of(self, span: Span) -> Codes:
+        """Codes of the events of a span, as far back as is kept; the newest are."""
+        parts: list[Pane | _Part] = [*self._ring, *self._open]
+        inside = [
+            part.codes[
+                :,
+                max(0, span.first_event - part.span.first_event) : span.last_event
+                - part.span.first_event
+                + 1,
+            ]
+            for part in parts
+            if part.span.last_event >= span.first_event and part.span.first_event <= span.last_event
+        ]
+        return np.concatenate(inside, axis=1)
+
     def open_part(self) -> dict[str, Any]:
         """The unfinished pane as plain values and arrays."""
         return {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from monitor.attribution.change import first_changed
-from monitor.attribution.root_cause import MOST, MeanAttributions, RootCause, RootCauses
+from monitor.attribution.root_cause import MOST, RootCause, RootCauses
 from monitor.attribution.surrogate import fit_surrogate
 from monitor.events import Float64, Int64
 from monitor.findings import Span
@@ -144,21 +144,3 @@ def test_the_pane_of_a_change_is_found_within_one(profile: Profile) -> None:
         codes = [pane.codes[row] for pane in stream(profile, change=change, age=5.0)]
         assert abs(first_changed(reference, codes) - change) <= 1
     assert first_changed(reference, []) == 0
-
-
-def test_means_of_attributions_do_not_depend_on_batches_and_survive_a_restart() -> None:
-    rng = np.random.default_rng(5)
-    events = [
-        {"attributions": {"age": float(rng.normal()), "bad": float("nan")}} if k % 3 else {}
-        for k in range(500)
-    ]
-    whole, parts = MeanAttributions(), MeanAttributions()
-    whole.add(events)
-    for start in range(0, 500, 7):
-        parts.add(events[start : start + 7])
-        again = MeanAttributions()
-        again.restore(*parts.state())
-        parts = again
-    assert whole.means() == parts.means()
-    assert whole.means().keys() == {"age"}
-    assert MeanAttributions().means() == {}
