@@ -33,7 +33,7 @@ ORDER BY partition, offset
 """
 PANES: Final = """
 SELECT pane, column, first_event, last_event, first_offset, last_offset, started_at, ended_at, n,
-    missing, mean, minimum, maximum, counts, faults
+    missing, mean, minimum, maximum, xxh3(sketch) AS sketch_hash, counts, faults
 FROM pane_summaries FINAL
 WHERE model = {model:String} AND model_version = {version:String}
     AND topic = {topic:String} AND partition = {partition:Int32}
@@ -53,7 +53,7 @@ WHERE model = {model:String} AND model_version = {version:String}
 """
 PREDICTIONS: Final = """
 SELECT event_id, occurred_at, sent_at, appended_at, repeated, role, status, latency_ms, prediction,
-    prediction_number, score, scores, numbers, strings, faults, feature_times, offset
+    prediction_number, score, scores, numbers, strings, faults, feature_times, attributions, offset
 FROM predictions FINAL
 WHERE model = {model:String} AND model_version = {version:String}
     AND topic = {topic:String} AND partition = {partition:Int32} AND registered

@@ -59,6 +59,9 @@ def stored_columns(rows: pa.Table, log: Log, card: ModelCard) -> PredictionColum
         faults=(*faults, *later),
         events=events,
         repeated=rows["repeated"].to_numpy().astype(np.bool_),
+        attributions=[event["attributions"] for event in events]
+        if n and "attributions" in events[0]
+        else (),
         signals=event_signals(events, sent_us - occurred_us, age_s) if n else np.empty((0, 0)),
     )
 
@@ -168,7 +171,7 @@ def _events(rows: pa.Table) -> Iterator[dict[str, Any]]:
         [text if number is None or text.isdecimal() else number for text, number in answers],
     )
     optional = {"latency_ms": rows["latency_ms"].to_pylist()}
-    for name in ("scores", "feature_times"):
+    for name in ("scores", "feature_times", "attributions"):
         if len(_Entries.of(rows[name]).rows):
             optional[name] = [dict(row) or None for row in rows[name].to_pylist()]
     for row, (status, role, prediction) in enumerate(zip(*columns, strict=True)):

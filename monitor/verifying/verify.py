@@ -150,7 +150,7 @@ class _Version:
         if all(one.missing for one in damage):
             missing = sum(one.missing for one in damage)
             oldest = self._evidence.oldest(self._log)
-            gone = max(one.last_offset for one in damage)
+            gone = max(one.first_offset for one in damage)
             if self._days is not None and (not oldest["rows"] or gone < oldest["first_offset"]):
                 words += f": predictions are kept for {self._days} days (retention)"
                 return Trouble(Verdict.CANNOT, words)
@@ -165,6 +165,8 @@ def _beyond(move: Row) -> Trouble | None:
     """Why the predictions of a version alone cannot give these numbers again."""
     if move["clock"]:
         return Trouble(Verdict.CANNOT, "raised by the clock: no log says when it looked")
+    if move["category"] == "performance":
+        return Trouble(Verdict.CANNOT, "rests on labels, which are not computed again yet")
     if move["category"] not in _OF_WINDOWS:
         words = "states who is registered or what failed: it measures nothing"
         return Trouble(Verdict.CANNOT, words)
