@@ -1,8 +1,9 @@
 """The alert's life as a state machine: any interleaving of what can happen to a judge.
 
-Findings of several looks, gaps, silence, acknowledgement, closing, accepting, restarts, versions
-that are replaced and windows that start anew. After every step: no illegal move, no lost firing,
-nothing resolved by silence of data, no id twice, and a restored judge is the judge.
+Findings of several looks and sizes (so that severities come and go), gaps, data that stops and
+comes again, silence, acknowledgement, closing, accepting, restarts, versions that are replaced and
+windows that start anew. After every step: no illegal move, no lost firing, nothing resolved by
+silence of data, no id twice, who is suppressed is said, and a restored judge is the judge.
 """
 
 from dataclasses import replace
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from monitor.alerts import AlertMove, AlertState
+from monitor.checks.stopped import stopped
 from monitor.errors import ContractError
-from monitor.findings import Finding, Span, Verdict
+from monitor.findings import Finding, Span, Verdict, finding_of
 from monitor.judging.judge import Judge, Policy
+from schemas import fingerprint
 from schemas.command import Command
 from tests.judging.samples import MEASURED
 
@@ -28,16 +31,23 @@ LEGAL = {
     ("recovering", "firing"),
     ("recovering", "resolved"),
     ("recovering", "superseded"),
+    ("firing", "stale"),
+    ("recovering", "stale"),
+    ("stale", "firing"),
+    ("stale", "recovering"),
+    ("stale", "resolved"),
+    ("stale", "superseded"),
 }
 ENDED = (AlertState.RESOLVED, AlertState.SUPERSEDED)
 SCALES = (1_000, 4_000)
-FEATURES = ("a", "b")
+FEATURES = ("a", "score")
+SEVERITIES = ("critical", "warning")
 VERSIONS = ("1", "2")
 US = 1_000_000
-POLICY = Policy(confirmations=2, resolving_scale=SCALES[0])
+POLICY = Policy(confirmations=2, resolving_scale=SCALES[0], features=10)
 
-Identity = tuple[str, str]
-"""(model version, feature)."""
+Identity = tuple[str, str, str]
+"""(model version, feature, severity)."""
 
 
 class AlertMachine(RuleBasedStateMachine):
@@ -54,6 +64,7 @@ class AlertMachine(RuleBasedStateMachine):
         self.streaks: dict[tuple[Identity, int], int] = {}
         """Looks in a row that saw drift since the life began, as a person would count them."""
         self.accepted_until: dict[Identity, int] = {}
+        self.silent = False
 
     @rule(
         version=st.sampled_from(VERSIONS),
@@ -62,6 +73,7 @@ class AlertMachine(RuleBasedStateMachine):
         verdict=st.sampled_from(list(Verdict)),
         cleared=st.booleans(),
         immediate=st.booleans(),
+        large=st.booleans(),
     )
     def look(
         self,
@@ -71,33 +83,62 @@ class AlertMachine(RuleBasedStateMachine):
         verdict: Verdict,
         cleared: bool,
         immediate: bool,
+        large: bool,
     ) -> None:
         self.now += 1
+        if self.silent:  # the first event ends the silence, before anything is tested
+            self._data_comes(silent=False)
         drift = verdict is Verdict.DRIFT
         immediate = immediate and drift
-        one = self._finding(version, feature, 0 if immediate else scale, verdict, immediate)
+        one = self._finding(
+            version, feature, 0 if immediate else scale, verdict, immediate, 0.9 if large else 0.3
+        )
         if cleared and verdict is Verdict.OK:
             one = self._cleared(one)
-        who = (version, feature)
-        accepted = self.now < self.accepted_until.get(who, 0)
+        critical = (version, feature, "critical")
+        known = critical in self.states or self.streaks.get((critical, scale), 0) > 0
         moves = self.judge.judge([one], POLICY)
         self._follow(moves)
-        if verdict is Verdict.CANNOT_TELL or accepted:
-            assert moves == []
-            return
-        streak = self.streaks.get((who, scale), 0)
-        self.streaks[who, scale] = (
-            streak + 1 if drift and not immediate else 0 if not drift else streak
-        )
-        if drift and (immediate or self.streaks[who, scale] >= POLICY.confirmations):
-            assert self.states.get(who) in (AlertState.FIRING, AlertState.RECOVERING), "lost firing"
-        if any(move.state in ENDED for move in moves):
-            self._forget(who)
+        heavy = drift and large and feature == "score"  # of one feature in ten nothing is critical
+        for severity, seen in (("critical", heavy), ("warning", drift)):
+            who = (version, feature, severity)
+            own = [move for move in moves if _who(move) == who and not move.told_again]
+            if verdict is Verdict.CANNOT_TELL or self.now < self.accepted_until.get(who, 0):
+                assert own == []
+                continue
+            if severity == "critical" and not (heavy or known):
+                continue
+            streak = self.streaks.get((who, scale), 0)
+            self.streaks[who, scale] = (
+                (streak + (not immediate)) if seen else (streak if drift and immediate else 0)
+            )
+            if seen and (immediate or self.streaks[who, scale] >= POLICY.confirmations):
+                assert self.states.get(who) in (AlertState.FIRING, AlertState.RECOVERING), "lost"
+            if any(move.state in ENDED for move in own):
+                self._forget(who)
 
     @rule(gap=st.integers(1, 30))
     def nothing_comes(self, gap: int) -> None:
         """Time passes without data: nobody calls the judge, and nothing may have moved."""
         self.now += gap
+
+    @rule()
+    def data_stops(self) -> None:
+        """What is on is stale, and nothing ends."""
+        self.now += 1
+        before = dict(self.states)
+        self._data_comes(silent=True)
+        on = {who for who, state in before.items() if state is not AlertState.PENDING}
+        assert {who for who, state in self.states.items() if state is AlertState.STALE} == on
+        assert self.states.keys() == before.keys()
+
+    def _data_comes(self, *, silent: bool) -> None:
+        self.silent = silent
+        measured = stopped(30.0, 15.0) if silent else stopped(0.0, 15.0)
+        one = finding_of(("m", "1"), self._span(), measured, clock=True)
+        moves = self.judge.gap(one, {"1": POLICY, "2": POLICY})
+        assert all(move.finding.clock and move.state not in ENDED for move in moves)
+        self._follow(moves)
 
     @precondition(lambda self: self.marks)
     @rule(data=st.data(), action=st.sampled_from(["acknowledge", "silence", "accept", "close"]))
@@ -131,10 +172,13 @@ class AlertMachine(RuleBasedStateMachine):
         if action in ("acknowledge", "silence"):
             assert self.states == before
         else:
-            assert who not in self.states
-            self._forget(who)
-        if action == "accept":
-            self.accepted_until[who] = self.now + until_s
+            for severity in SEVERITIES[SEVERITIES.index(who[2]) :]:
+                lesser = (who[0], who[1], severity)
+                assert lesser not in self.states
+                if lesser in before:
+                    self._forget(lesser)
+                    if action == "accept":
+                        self.accepted_until[lesser] = self.now + until_s
 
     @rule(version=st.sampled_from(VERSIONS), whole=st.booleans())
     def windows_end(self, version: str, whole: bool) -> None:
@@ -143,7 +187,7 @@ class AlertMachine(RuleBasedStateMachine):
         ended = self.judge.supersede(("m", version), "anew", self._span(), POLICY, whole=whole)
         self._follow(ended)
         assert all(who[0] != version for who in self.states)
-        for who in [(version, feature) for feature in FEATURES]:
+        for who in [(version, one, severity) for one in FEATURES for severity in SEVERITIES]:
             self._forget(who)
             if whole:
                 self.accepted_until.pop(who, None)
@@ -162,18 +206,22 @@ class AlertMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_kept_of_what_is_over(self) -> None:
-        assert len(self.judge.state("m")["lives"]) <= len(VERSIONS) * len(FEATURES)
+        assert len(self.judge.state("m")["lives"]) <= len(VERSIONS) * len(FEATURES) * 2
 
     def _follow(self, moves: list[AlertMove]) -> None:
         """Every move goes on from where the alert stood, with a reason and an id of its own."""
         for move in moves:
-            who = (move.labels["model_version"], move.labels["feature"])
+            who = _who(move)
             before = self.states.get(who)
             assert move.previous == before
             assert move.told_again or (before, move.state.value) in LEGAL
             assert move.reason
             assert move.event_id not in self.ids
             self.ids.add(move.event_id)
+            assert move.fingerprint == fingerprint(dict(move.labels))
+            told = move.annotations
+            assert ("suppressed" in told) == ("inhibited_by" in told)
+            assert told.get("inhibited_by") != move.fingerprint
             self.marks[who] = move.fingerprint
             if move.state in ENDED:
                 self.states.pop(who, None)
@@ -189,7 +237,13 @@ class AlertMachine(RuleBasedStateMachine):
         return Span("t", 0, at, at, at, at, at * US, at * US)
 
     def _finding(
-        self, version: str, feature: str, scale: int, verdict: Verdict, immediate: bool
+        self,
+        version: str,
+        feature: str,
+        scale: int,
+        verdict: Verdict,
+        immediate: bool,
+        effect: float,
     ) -> Finding:
         measurement = replace(
             MEASURED,
@@ -198,11 +252,17 @@ class AlertMachine(RuleBasedStateMachine):
             scale=scale,
             verdict=verdict,
             immediate=immediate,
+            effect=effect,
         )
         return Finding("m", version, "drift", "FeatureDrift", "", self._span(), measurement)
 
     def _cleared(self, one: Finding) -> Finding:
         return replace(one, measurement=replace(one.measurement, cleared=True))
+
+
+def _who(move: AlertMove) -> Identity:
+    labels = move.labels
+    return labels["model_version"], labels["feature"], labels["severity"]
 
 
 AlertMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
