@@ -1,6 +1,6 @@
 """The tables: numbered migrations, applied once each, and the check that they are there.
 
-In: `migrations/NNNN_name.sql`, statements with a line `;` between them. Out: the tables, and what
+In: `migrations/NNNN_name.sql`, statements, a `;` ending a line between them. Out: the tables, and what
 is wrong with them. Never: a changed file after it was applied.
 
 Every statement is safe to repeat (IF NOT EXISTS): two processes may migrate at once, and one that
@@ -20,7 +20,7 @@ from monitor.errors import StorageError
 from monitor.storage.connection import Connection
 
 _FILE_NAME: Final = re.compile(r"(\d{4})_[a-z_]+\.sql")
-_BETWEEN: Final = re.compile(r"^;$", re.MULTILINE)
+_END: Final = re.compile(r";\s*$", re.MULTILINE)
 _CREATED: Final = re.compile(r"^CREATE (?:TABLE|VIEW) IF NOT EXISTS (\w+)", re.MULTILINE)
 _UNKNOWN_DATABASE: Final = 81
 _UNKNOWN_TABLE: Final = 60
@@ -43,11 +43,12 @@ class Migration:
     def statements(self) -> tuple[str, ...]:
         """Its statements in order.
 
-        >>> between = chr(10) + ";" + chr(10)
+        >>> between = ";" + chr(10)
         >>> Migration(1, "0001_a.sql", f"CREATE TABLE a{between}CREATE TABLE b").statements
         ('CREATE TABLE a', 'CREATE TABLE b')
         """
-        return tuple(part.strip() for part in _BETWEEN.split(self.sql))
+        parts = (part.strip() for part in _END.split(self.sql))
+        return tuple(part for part in parts if part)
 
     @property
     def creates(self) -> tuple[str, ...]:
