@@ -47,6 +47,8 @@ _WORDS: Final = {
     "owner",
     "label_horizon_hours",
     "baseline",
+    "segments",
+    "protected",
     "previous_version",
     "retrain_reason",
     "registered_at",

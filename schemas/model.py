@@ -31,6 +31,9 @@ Task = Literal["binary", "multiclass", "regression"]
 Seasonality = Literal["none", "hour_of_day", "day_of_week"]
 Baseline = Literal["prior", "mean", "last_value"]
 
+MAX_SEGMENTS = 8
+"""Columns of each kind by which performance is broken down."""
+
 OUTPUT_NAMES = ("score", "prediction")
 """Names that the model's own outputs carry beside the features; no feature may take them."""
 
@@ -169,6 +172,11 @@ class ModelCard(Contract):
     label_horizon_hours: Annotated[float, Field(gt=0)] | None = None
     """A label later than this after its prediction is counted and not waited for."""
     baseline: Baseline | None = None
+    segments: Annotated[tuple[ShortText, ...], Field(max_length=MAX_SEGMENTS)] = ()
+    """Features, or tags that events carry in `segments`, by which performance is measured too."""
+    protected: Annotated[tuple[ShortText, ...], Field(max_length=MAX_SEGMENTS)] = ()
+    """Such columns whose values must be served alike: their error and selection rates are compared;
+    they are segments too."""
     monitoring: Monitoring = Monitoring()
     previous_version: ShortText | None = None
     retrain_reason: str | None = None
@@ -197,6 +205,13 @@ class ModelCard(Contract):
             if name in self.features:
                 raise ValueError(
                     f"feature name {name!r} is taken by the model's own output: rename the feature"
+                )
+        for name in (*self.segments, *self.protected):
+            spec = self.features.get(name)
+            if name in OUTPUT_NAMES or (spec is not None and spec.column is None):
+                raise ValueError(
+                    f"segment {name!r} is an output or a feature of which nothing is kept: name "
+                    "another feature or a tag of the events"
                 )
         for detector in self.monitoring.detectors:
             if detector.feature not in self.features and detector.feature not in OUTPUT_NAMES:
