@@ -1,7 +1,7 @@
 """The tables: numbered migrations, applied once each, and the check that they are there.
 
-In: `migrations/NNNN_name.sql`, statements, a `;` ending a line between them. Out: the tables, and what
-is wrong with them. Never: a changed file after it was applied.
+In: `migrations/NNNN_name.sql`, statements with a `;` at the end of a line between them. Out: the
+tables, and what is wrong with them. Never: a changed file after it was applied.
 
 Every statement is safe to repeat (IF NOT EXISTS): two processes may migrate at once, and one that
 died between a statement and its record is simply run again.
