@@ -13,7 +13,7 @@ from bench.chaos.recount import Input
 from bench.chaos.report import page, table
 
 PLAN = Plan(
-    events=30_000,
+    events=40_000,
     models=8,
     kills=4,
     rebalances=1,
