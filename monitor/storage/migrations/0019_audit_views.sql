@@ -135,7 +135,7 @@ SELECT model, model_version, event_id, occurred_at, role, status, entity_id, seg
         y = answer), 'Nullable(Bool)') AS right,
     if(labels = 0 OR task != 'regression', NULL, prediction_number - truth_number) AS error,
     multiIf(labels = 0, NULL, task = 'regression', abs(prediction_number - truth_number),
-        y IS NULL, NULL, -log(greatest(0.001, least(0.999, p)))) AS loss
+        y IS NULL OR p IS NULL, NULL, -log(greatest(0.001, least(0.999, p)))) AS loss
 FROM judged
 COMMENT 'Every prediction once, with the label that counts and what it was worth'
 ;
