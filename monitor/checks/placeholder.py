@@ -31,6 +31,8 @@ GAINED: Final = 0.1
 STUCK: Final = 0.97
 """From this share on a feature does not change at all."""
 _ONES: Final = np.ones(KNOTS, np.float32)
+_LEAST_KNOTS: Final = int(min(FLOORS) * KNOTS)
+"""More knots than this, which rise, have to be one value before its share can exceed any floor."""
 
 
 class Placeholder:
@@ -129,6 +131,9 @@ class Placeholder:
     def _numbers(self) -> dict[str, Measurement]:
         history = self._history
         found: dict[str, Measurement] = {}
+        newest = history.knots[-1]
+        if not (newest[:, _LEAST_KNOTS:] == newest[:, :-_LEAST_KNOTS]).any():
+            return found
         shares = _number_shares(history)
         over = (shares > self._ceilings[:, None]) & self._watched & (shares[0] < STUCK)
         over &= ~_among(history.tops, self._common)

@@ -53,6 +53,19 @@ class Runs:
     def add(self, pane: PaneView) -> None:
         """Take the next pane."""
         values = self.values(pane)
+        self.last, before = values[:, -1].copy(), self.last
+        self.lengths, lengths = np.ones(len(values), np.int64), self.lengths
+        if values.shape[1] < 2:
+            rows = np.arange(len(values))
+        else:  # of a column whose last two values differ all is known
+            same = values[:, -1] == values[:, -2]
+            rows = np.flatnonzero(same | np.isnan(values[:, -2:]).any(axis=1))
+        if rows.size:
+            self._count(rows, values[rows], before[rows], lengths[rows])
+        self.lengths[np.isinf(self.last)] = 0
+
+    def _count(self, rows: Int64, values: Float64, before: Float64, lengths: Int64) -> None:
+        """Runs of some columns, given the values that they were at and for how long."""
         n = values.shape[1]
         there = ~np.isnan(values)
         backwards = there[:, ::-1]
@@ -67,11 +80,10 @@ class Runs:
             (backwards & (np.arange(n) < ended[:, None])).sum(axis=1),
         )
         newest = newest[:, 0]
-        going_on = whole & (newest == self.last)
+        going_on = whole & (newest == before)
         empty = ~there.any(axis=1)
-        self.lengths = np.where(empty, self.lengths, length + np.where(going_on, self.lengths, 0))
-        self.lengths[np.isinf(newest)] = 0
-        self.last = np.where(empty, self.last, newest)
+        self.lengths[rows] = np.where(empty, lengths, length + np.where(going_on, lengths, 0))
+        self.last[rows] = np.where(empty, before, newest)
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs."""

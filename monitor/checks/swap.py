@@ -153,13 +153,17 @@ class Swap:
             apart = gaps(now[rows][:, None, :], past[None, :, :])
             own = np.diagonal(apart)
             strange = own / usual
-            near = apart <= usual[None, :]
-            nearer = near & (apart <= FIT * own[None, :])
-            fits = near & (apart < own[None, :])
-            fits &= turned[rows][:, None] | turned[rows] | self._ordered[np.ix_(rows, rows)]
-            relative = apart / usual[None, :]
-            better = relative + relative.T <= BETTER * (strange[:, None] + strange[None, :])
-            pairs = (nearer & nearer.T) | (fits & fits.T & better)
+            near = apart <= usual
+            nearer = near & (apart <= FIT * own)
+            pairs = nearer & nearer.T
+            ordered = self._ordered[np.ix_(rows, rows)] | (turned[rows][:, None] | turned[rows])
+            if ordered.any():
+                fits = near & (apart < own) & ordered
+                relative = apart / usual
+                better = relative + relative.T <= BETTER * (strange[:, None] + strange)
+                pairs |= fits & fits.T & better
+            if not pairs.any():
+                continue
             for i, k in np.argwhere(np.triu(pairs, 1)).tolist():
                 a, b = int(rows[i]), int(rows[k])
                 both = nearer[i, k] and nearer[k, i]

@@ -28,8 +28,10 @@ def rate_p_values(
 
     Przyborowski and Wilenski (1940), Biometrika 31.
     """
-    share = n / np.maximum(n + n_ref, 1.0)
     some = np.asarray(hits > 0)
+    if not some.any():
+        return np.ones(some.shape)
+    share = n / np.maximum(n + n_ref, 1.0)
     p = betainc(np.where(some, hits / effect, 1.0), hits_ref / effect + 1.0, share)
     return np.where(some, p, 1.0)
 

@@ -4,7 +4,7 @@ In: codes of one window of one column, its reference. Out: counts, effect, p-val
 category's name; codes are enough.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -66,6 +66,12 @@ class CategoryTest:
     group_shares: Float64
     n_ref: int
     n_rows: int
+    freedom: int = field(init=False)
+    """Degrees of freedom of independent rows: groups that can occur, less one."""
+
+    def __post_init__(self) -> None:
+        freedom = max(int(np.count_nonzero(self.group_shares)) - 1, 0)
+        object.__setattr__(self, "freedom", freedom)
 
     @classmethod
     def of(cls, column: CategoryReference, scale: int) -> Self:
@@ -75,11 +81,6 @@ class CategoryTest:
         groups = np.where(own, np.cumsum(own) - 1, own.sum()).astype(np.int64)
         group_shares = np.bincount(groups, weights=shares).astype(np.float64)
         return cls(shares, groups, group_shares, column.n, column.n_rows)
-
-    @property
-    def freedom(self) -> int:
-        """Degrees of freedom of independent rows: groups that can occur, less one."""
-        return max(int(np.count_nonzero(self.group_shares)) - 1, 0)
 
     def count(self, codes: Codes) -> Int64:
         """int64[slots]: how often each code occurs, NULL_CODE left out."""
