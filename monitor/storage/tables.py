@@ -4,8 +4,10 @@ In: batches and records. Out: an Arrow table each, its columns named as in the m
 Never: a column that a migration does not have (a test holds both together).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from itertools import chain
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +27,19 @@ from schemas.rejection import MAX_ORIGINAL_BYTES
 
 MONTHLY_TABLES: Final = ("predictions", "labels", "rejections")
 """Tables partitioned by the month of `appended_at`."""
+
+_MEASURED_NUMBERS: Final = (
+    "statistic",
+    "effect",
+    "threshold",
+    "p_value",
+    "n_effective",
+    "smallest_visible",
+)
+_SPAN_ENDS: Final = ("first_event", "last_event", "first_offset", "last_offset")
+_OF_FINDING: Final = tuple(field.name for field in fields(Finding))
+_OF_MEASUREMENT: Final = tuple(field.name for field in fields(Measurement))
+_OF_SPAN: Final = tuple(field.name for field in fields(Span))
 
 
 def batch_tables(batch: StoreBatch) -> Iterator[tuple[str, Any]]:
@@ -120,22 +135,23 @@ def pane_rows(panes: Sequence[PaneSummary]) -> Any:
 
 def finding_rows(findings: Sequence[Finding]) -> Any:
     """Rows of the findings table."""
-    measured = [finding.measurement for finding in findings]
+    found = _columns(findings, _OF_FINDING)
+    measured = _columns(found["measurement"], _OF_MEASUREMENT)
     return pa.table(
         {
-            "model": words([finding.model for finding in findings]),
-            "model_version": words([finding.model_version for finding in findings]),
-            "category": words([finding.category for finding in findings]),
-            "alertname": words([finding.alertname for finding in findings]),
-            "segment": texts([finding.segment for finding in findings]),
-            "clock": pa.array([finding.clock for finding in findings], pa.bool_()),
-            "feature": words([measurement.feature for measurement in measured]),
-            "cleared": pa.array([measurement.cleared for measurement in measured], pa.bool_()),
-            "immediate": pa.array([measurement.immediate for measurement in measured], pa.bool_()),
-            "reason": texts([measurement.reason for measurement in measured]),
+            "model": words(found["model"]),
+            "model_version": words(found["model_version"]),
+            "category": words(found["category"]),
+            "alertname": words(found["alertname"]),
+            "segment": texts(found["segment"]),
+            "clock": pa.array(found["clock"], pa.bool_()),
+            "feature": words(measured["feature"]),
+            "cleared": pa.array(measured["cleared"], pa.bool_()),
+            "immediate": pa.array(measured["immediate"], pa.bool_()),
+            "reason": texts(measured["reason"]),
         }
         | _measurement_columns(measured)
-        | _span_columns([finding.span for finding in findings])
+        | _span_columns(found["span"])
     )
 
 
@@ -163,7 +179,7 @@ def alert_rows(moves: Sequence[AlertMove]) -> Any:
             "moved_at": moments([move.moved_us for move in moves]),
             "clock": pa.array([finding.clock for finding in findings], pa.bool_()),
         }
-        | _measurement_columns([finding.measurement for finding in findings])
+        | _measurement_columns(_columns([f.measurement for f in findings], _OF_MEASUREMENT))
         | _span_columns([finding.span for finding in findings])
     )
 
@@ -254,40 +270,32 @@ def audit_rows(profile_hash: str, dataset_fingerprint: str, audit: str) -> Any:
     )
 
 
-def _measurement_columns(measured: Sequence[Measurement]) -> dict[str, Any]:
+def _columns(records: Sequence[Any], names: Sequence[str]) -> dict[str, Sequence[Any]]:
+    """These fields of the records, column by column."""
+    columns = zip(*map(attrgetter(*names), records), strict=True)
+    return dict(zip(names, columns, strict=True)) if records else dict.fromkeys(names, ())
+
+
+def _measurement_columns(measured: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """What findings and alerts both say of a measurement."""
-    columns = {
-        "check": words([measurement.check for measurement in measured]),
-        "scale": pa.array([measurement.scale for measurement in measured], pa.uint32()),
-        "verdict": words([measurement.verdict.value for measurement in measured]),
-        "n_ref": pa.array([measurement.n_ref for measurement in measured], pa.uint64()),
-        "n_cur": pa.array([measurement.n_cur for measurement in measured], pa.uint64()),
-        "values": maps([measurement.values for measurement in measured], pa.float64()),
-    }
-    for name in (
-        "statistic",
-        "effect",
-        "threshold",
-        "p_value",
-        "n_effective",
-        "smallest_visible",
-    ):
-        columns[name] = pa.array(
-            [getattr(measurement, name) for measurement in measured], pa.float64()
-        )
-    return columns
+    return {
+        "check": words(measured["check"]),
+        "scale": pa.array(measured["scale"], pa.uint32()),
+        "verdict": words(measured["verdict"]),
+        "n_ref": pa.array(measured["n_ref"], pa.uint64()),
+        "n_cur": pa.array(measured["n_cur"], pa.uint64()),
+        "values": maps(measured["values"], pa.float64()),
+    } | {name: pa.array(measured[name], pa.float64()) for name in _MEASURED_NUMBERS}
 
 
 def _span_columns(spans: Sequence[Span]) -> dict[str, Any]:
-    columns = {
-        "topic": words([span.topic for span in spans]),
-        "partition": pa.array([span.partition for span in spans], pa.int32()),
-        "started_at": moments([span.started_us for span in spans]),
-        "ended_at": moments([span.ended_us for span in spans]),
-    }
-    for name in ("first_event", "last_event", "first_offset", "last_offset"):
-        columns[name] = pa.array([getattr(span, name) for span in spans], pa.int64())
-    return columns
+    found = _columns(spans, _OF_SPAN)
+    return {
+        "topic": words(found["topic"]),
+        "partition": pa.array(found["partition"], pa.int32()),
+        "started_at": moments(found["started_us"]),
+        "ended_at": moments(found["ended_us"]),
+    } | {name: pa.array(found[name], pa.int64()) for name in _SPAN_ENDS}
 
 
 def _label(moves: Sequence[AlertMove], name: str) -> Any:
