@@ -1,174 +1,442 @@
-"""Labels against what was logged: skew value by value, and features that know the answer.
+"""Labels and versions: one performance watch a model, and what its closed cohorts say.
 
-In: the labels as they come; the predictions that they name, from the store. Out: measurements of
-`offline_mismatch` and of `leak`, for each version that answered. Never: more than the last
-LOOK_LABELS labels of a model in memory, or more than one model's look-up a tick.
+In: the predictions and labels of each batch, in their partitions' order; which versions are
+replaced. Out: at a commit, closed cohorts with their findings, each once. Never: a number that
+depends on the batches, on a clock, or on how far one partition was read before the other.
 
-A label may come before the store has its prediction, and which labels a look holds depends on when
-the clock ticks: so these are findings of the clock, outside the replay guarantee.
+A cohort that was closed before a restart is closed again in silence: it was where both of its
+offsets lie below the committed ones.
 """
 
-from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-import numpy as np
+from monitor.broker import Partition
+from monitor.config import TopicSettings
+from monitor.detectors.budget import Share
+from monitor.errors import ConfigError, ProfileError, StateError
+from monitor.events import LabelColumns, PredictionColumns
+from monitor.findings import Finding, Span, Verdict, finding_of
+from monitor.judging.policy import Policy
+from monitor.label_checks import label_measurements
+from monitor.performance.blocks import BLOCK_ROWS
+from monitor.performance.calendar import LabelClock, Passed
+from monitor.performance.report import CohortReport
+from monitor.performance.verdicts import chain_measurement, regressed_measurement
+from monitor.performance.watch import PerformanceWatch
+from monitor.roster import Roster, VersionKey, VersionMonitor
+from monitor.storage.cohort_rows import CohortSpan
+from monitor.storage.store import Store, StoreBatch
+from schemas import ModelCard
 
-from monitor.checks.leak import label_leaks
-from monitor.checks.offline_mismatch import Pairs, offline_mismatches
-from monitor.checks.suite import CHECKS
-from monitor.events import Float64, LabelColumns
-from monitor.findings import Measurement
-from monitor.roster import Roster, VersionMonitor
-from monitor.sketches.number import NumberReference
-from monitor.storage.store import Logged, Store
-from schemas.values import USABLE_FAULTS, as_float, category_text, class_text
+SEQUENTIAL_TESTS: Final = 3
+"""Worse than the baseline, promises too high, promises too low: they share the budget."""
+MOST_STRANGERS: Final = 10_000
+"""Models without a prediction so far whose first label is remembered."""
+MALFORMED: Final = (
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    StateError,
+    ConfigError,
+    ProfileError,
+)
+"""What reading a state raises that is not of the form that was written."""
 
-LOOK_LABELS: Final = 500
-"""Labels of a model that one look takes; of more that come between two looks, the last ones."""
-MOST_CLASSES: Final = 20
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closing:
+    """What one cohort says of one version, ready for the judge."""
+
+    report: CohortReport
+    findings: list[Finding]
+    policy: Policy
+    silent: bool
+    """It was closed, stored and published before a restart."""
+
+    @property
+    def model(self) -> str:
+        """Of the cohort."""
+        return self.report.model
 
 
 @dataclass(frozen=True, slots=True)
-class _Label:
-    event_id: str
-    label: Any
-    offline: Mapping[str, Any]
+class Ended:
+    """A version was replaced: its alerts about labels end before what a cohort says."""
+
+    version: VersionKey
+    span: Span
+    reason: str
+    policy: Policy
+    silent: bool
+
+    @property
+    def model(self) -> str:
+        """Of the version."""
+        return self.version[0]
 
 
-class LabelledChecks:
-    """The labels that wait for a look, by model."""
+@dataclass(slots=True)
+class _Turn:
+    """A version was replaced at an event, or came back there."""
 
-    def __init__(self, roster: Roster, store: Store) -> None:
+    offset: int
+    replaced: bool
+    span: Span
+    reason: str
+
+
+@dataclass(slots=True)
+class _Model:
+    """What is kept of one model."""
+
+    watch: PerformanceWatch
+    partition: int
+    events_per_day: float
+    blocks: float
+    """Blocks between false alarms."""
+    turns: dict[str, list[_Turn]] = field(default_factory=dict)
+    """Version to its replacements and returns that no closed cohort has reached, in order."""
+    replaced: set[str] = field(default_factory=set)
+    """Versions that are replaced as of the last closed cohort."""
+    last: tuple[str, Span] | None = None
+    """Version and span of the last closed cohort."""
+    stopped: bool = False
+    """Whether it was said that labels have stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A model's rows in the store, and those of commits on their way there."""
+
+    model: str
+    partition: int
+    store: Store
+    topics: TopicSettings
+    pending: Callable[[], Sequence[StoreBatch]]
+
+    @property
+    def topic(self) -> str:
+        """Of the predictions."""
+        return self.topics.predictions
+
+    def cohort_rows(
+        self, started_us: int, ended_us: int, answers_below: int, truths_below: int
+    ) -> tuple[Any, Any] | None:
+        """See `StoredRows.cohort_rows`."""
+        span = CohortSpan(
+            *(self.model, self.topics.predictions, self.topics.labels, self.partition),
+            *(started_us, ended_us, answers_below, truths_below),
+        )
+        return self.store.cohort_rows(span, self.pending())
+
+
+class Labelled:
+    """The performance watches of the models on this worker's partitions.
+
+    Parameters
+    ----------
+    pending
+        The batches whose rows the store has not got yet.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        store: Store,
+        topics: TopicSettings,
+        pending: Callable[[], Sequence[StoreBatch]],
+    ) -> None:
         self._roster = roster
         self._store = store
-        self._waiting: dict[str, deque[_Label]] = {}
+        self._topics = topics
+        self._pending = pending
+        self._models: dict[str, _Model] = {}
+        self._unmeasurable: set[VersionKey] = set()
+        """Versions whose card does not allow a measurement; said once."""
+        self._clocks: defaultdict[int, LabelClock] = defaultdict(LabelClock)
+        """Of the labels partitions."""
+        self._first: dict[str, tuple[int, int, int]] = {}
+        """Model to (partition, what its clock showed, when observed) of its first label, while it
+        has no watch."""
+        self._labelled: defaultdict[int, dict[str, None]] = defaultdict(dict)
+        """Labels partition to the models that have had a label."""
+        self._committed: Mapping[Partition, int] = {}
+        """The offsets committed before the restart."""
 
-    def take(self, groups: Sequence[LabelColumns]) -> None:
-        """Take the labels of a batch: those that name an event of a model that is tested."""
-        if not groups:
-            return
-        tested = {model for model, _ in self._roster.active()}
-        for columns in groups:
-            if columns.model not in tested:
-                continue
-            waiting = self._waiting.setdefault(columns.model, deque(maxlen=LOOK_LABELS))
-            waiting.extend(
-                _Label(event["event_id"], event["label"], event.get("offline_features") or {})
-                for event in columns.events[-LOOK_LABELS:]
-                if event.get("event_id")
-            )
+    def take(
+        self,
+        groups: Sequence[PredictionColumns],
+        watched: Sequence[object],
+        labels: Sequence[LabelColumns],
+    ) -> set[str]:
+        """Take a batch: predictions, what they are tested by, and labels.
 
-    def look(self) -> list[tuple[VersionMonitor, list[Measurement]]]:
-        """Look at one model that has labels enough; StorageError: nothing has changed, come again.
-
-        Gives what is said of each version that is tested.
+        Gives the models whose state has changed though they may have had no prediction.
         """
-        ready = (model for model, labels in self._waiting.items() if len(labels) == LOOK_LABELS)
-        model = next(ready, None)
-        if model is None:
-            return []
-        labels = {label.event_id: label for label in self._waiting[model]}
-        logged = self._store.logged(model, list(labels))
-        del self._waiting[model]
-        by_version: defaultdict[str, list[Logged]] = defaultdict(list)
-        for event in logged:
-            by_version[event.model_version].append(event)
-        found = []
-        for version, events in by_version.items():
-            monitor = self._roster.active().get((model, version))
-            if monitor is not None:
-                its_labels = [labels[event.event_id] for event in events]
-                found.append((monitor, _measured(monitor, events, its_labels)))
-        return found
+        by_model: defaultdict[str, list[PredictionColumns]] = defaultdict(list)
+        for columns, monitor in zip(groups, watched, strict=True):
+            if isinstance(monitor, VersionMonitor):
+                self._put(columns, monitor)
+            if columns.model in self._models:
+                by_model[columns.model].append(columns)
+        for model, its_groups in by_model.items():
+            self._models[model].watch.on_predictions(its_groups)
+        by_partition: defaultdict[int, list[LabelColumns]] = defaultdict(list)
+        for truths in labels:
+            by_partition[truths.partition].append(truths)
+        changed: set[str] = set()
+        for number, its_labels in by_partition.items():
+            changed |= self._pass(number, its_labels)
+        return changed
+
+    def replaced(self, version: VersionKey, span: Span, reason: str) -> None:
+        """Another version has taken over from this one at an event."""
+        self._turned(version, _Turn(span.last_offset, True, span, reason))
+
+    def back(self, version: VersionKey, span: Span) -> None:
+        """A replaced version answers live again from an event on."""
+        self._turned(version, _Turn(span.first_offset, False, span, ""))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether any cohort can be closed."""
+        return any(self._models[model].watch.cohorts.is_due for model in self._with_labels())
+
+    def close(self) -> Iterator[Closing | Ended]:
+        """Close what is due.
+
+        Raises StorageError: call again, nothing is lost and nothing that was given comes twice.
+        """
+        for model in self._with_labels():
+            kept = self._models[model]
+            if not kept.watch.cohorts.is_due:
+                continue
+            profiles = {name: self._roster.profile(model, name) for name in kept.watch.versions}
+            for report in kept.watch.close_due():
+                silent = self._is_silent(report)
+                yield from self._ended(kept, report, silent)
+                version = report.model_version
+                if version in kept.replaced:
+                    continue
+                kept.last = (version, _span(report))
+                policy = self._policy(model, version)
+                measured = [*report.measurements]
+                profile = profiles[version]
+                card = self._roster.acting(model, version)
+                if card is not None and profile is not None:
+                    measured += label_measurements(report, card, profile)
+                if report.verdict is not None and report.verdict.rollback_recommended:
+                    measured.append(regressed_measurement(report.verdict))
+                findings = [finding_of((model, version), _span(report), one) for one in measured]
+                if report.chain is not None:
+                    chain = chain_measurement(report.chain)
+                    findings.append(finding_of((model, report.chain.last), _span(report), chain))
+                yield Closing(report, findings, policy, silent)
+
+    def stopped(self, behind: Collection[Partition]) -> Iterator[Finding]:
+        """For the clock: models whose labels have stopped, or come again, each said once.
+
+        Not of a model one of whose partitions is `behind`.
+        """
+        for model in self._with_labels():
+            kept = self._models[model]
+            places = [(t, kept.partition) for t in (self._topics.predictions, self._topics.labels)]
+            if not kept.last or any(place in behind for place in places):
+                continue
+            said = kept.watch.labels_stopped(self._clocks[kept.partition].now_us)
+            found = said.verdict is Verdict.DRIFT
+            if found is not kept.stopped:
+                kept.stopped = found
+                version, span = kept.last
+                yield finding_of((model, version), span, said, clock=True)
+
+    def drop(self, model: str) -> None:
+        """A model's events come from another partition: it starts anew."""
+        kept = self._models.pop(model, None)
+        if kept is not None:
+            self._labelled[kept.partition].pop(model, None)
 
     def forget(self) -> None:
-        """Nothing waits: the partitions are not ours now."""
-        self._waiting.clear()
+        """Know nobody: the partitions are not ours now."""
+        self._models.clear()
+        self._unmeasurable.clear()
+        self._clocks.clear()
+        self._first.clear()
+        self._labelled.clear()
+        self._committed = {}
+
+    def state(self, model: str) -> dict[str, Any] | None:
+        """What is kept of a model, as plain values and arrays."""
+        kept = self._models.get(model)
+        if kept is None:
+            return None
+        return {
+            "watch": kept.watch.state(),
+            "events_per_day": kept.events_per_day,
+            "blocks": kept.blocks,
+            "versions": list(kept.watch.versions),
+            "replaced": sorted(kept.replaced),
+            "last": [kept.last[0], asdict(kept.last[1])] if kept.last else None,
+            "stopped": kept.stopped,
+            "turns": [
+                [name, turn.offset, turn.replaced, asdict(turn.span), turn.reason]
+                for name, turns in kept.turns.items()
+                for turn in turns
+            ],
+        }
+
+    def partition_state(self, partition: int) -> dict[str, Any]:
+        """What is kept of a labels partition."""
+        first = {m: [*one[1:]] for m, one in self._first.items() if one[0] == partition}
+        return {
+            "clock": self._clocks[partition].state(),
+            "first": first,
+            "labelled": list(self._labelled[partition]),
+        }
+
+    def restore_partition(self, partition: int, saved: Mapping[str, Any]) -> None:
+        """Take up what `partition_state` gave; StateError where it has another form."""
+        self._clocks[partition].restore(saved["clock"])
+        for model, (before_us, observed_us) in saved["first"].items():
+            self._first[str(model)] = (partition, int(before_us), int(observed_us))
+        self._labelled[partition] = dict.fromkeys(map(str, saved["labelled"]))
+
+    def restore(self, model: str, partition: int, saved: Mapping[str, Any]) -> None:
+        """Take up what `state` gave; what cannot be read is logged and starts anew."""
+        try:
+            cards = [self._roster.acting(model, str(name)) for name in saved["versions"]]
+            first, *others = [card for card in cards if card is not None]
+            traffic, blocks = float(saved["events_per_day"]), float(saved["blocks"])
+            kept = self._begin(first, partition, traffic, blocks)
+            for card in others:
+                kept.watch.put(card)
+            kept.watch.restore(saved["watch"])
+            kept.replaced = set(map(str, saved["replaced"]))
+            kept.stopped = bool(saved["stopped"])
+            if saved["last"]:
+                kept.last = (str(saved["last"][0]), Span(**saved["last"][1]))
+            for name, offset, replaced, span, reason in saved["turns"]:
+                turn = _Turn(int(offset), bool(replaced), Span(**span), str(reason))
+                kept.turns.setdefault(str(name), []).append(turn)
+        except MALFORMED as error:
+            log.error("what labels say of %s starts anew: %r", model, error)
+            self.drop(model)
+
+    def committed(self, offsets: Mapping[Partition, int]) -> None:
+        """After a restart: the offsets up to which everything was published before."""
+        self._committed = dict(offsets)
+
+    def _put(self, columns: PredictionColumns, monitor: VersionMonitor) -> None:
+        """Let a version be measured from its first prediction on, and by its newest acting card."""
+        model, version, card = columns.model, columns.model_version, monitor.card
+        if (model, version) in self._unmeasurable:
+            return
+        kept = self._models.get(model)
+        if kept is not None and kept.watch.card(version) is card:
+            return
+        known = kept is not None and kept.watch.knows(version)
+        try:
+            if kept is None:
+                share = monitor.battery.spent["performance"]
+                traffic = card.monitoring.events_per_day or monitor.profile.events_per_day
+                kept = self._begin(card, columns.partition, traffic, _blocks(share))
+            kept.watch.put(card, None if known else kept.watch.reference(monitor.profile))
+        except (ConfigError, ProfileError) as error:
+            self._unmeasurable.add((model, version))
+            log.warning("%s %s is tested but not measured: %s", model, version, error)
+
+    def _begin(self, card: ModelCard, partition: int, traffic: float, blocks: float) -> _Model:
+        stored = _Stored(card.model, partition, self._store, self._topics, self._pending)
+        watch = PerformanceWatch(card, stored, events_per_day=traffic, blocks_between_alarms=blocks)
+        kept = self._models[card.model] = _Model(watch, partition, traffic, blocks)
+        first = self._first.pop(card.model, None)
+        if first is not None and first[0] == partition:
+            watch.cohorts.on_first_label(*first[1:])
+            watch.cohorts.on_labels(self._clocks[partition].past())
+            self._labelled[partition][card.model] = None
+        return kept
+
+    def _pass(self, number: int, groups: Sequence[LabelColumns]) -> set[str]:
+        """Labels of one partition go by its clock; the models whose state that changed."""
+        passed = self._clocks[number].pass_labels(groups)
+        changed = {columns.model for columns in groups if self._first_label(columns, passed)}
+        for model in self._labelled[number]:
+            kept = self._models.get(model)
+            if kept is not None and kept.watch.cohorts.on_labels(passed):
+                changed.add(model)
+        return changed
+
+    def _first_label(self, columns: LabelColumns, passed: Passed) -> bool:
+        """Note a model's first label ever; whether it has a watch that takes it."""
+        model, number = columns.model, columns.partition
+        if model in self._labelled[number] or model in self._first:
+            return False
+        before_us = int(passed.before_at(columns.offsets[:1])[0])
+        observed_us = int(min(columns.observed_us[0], columns.appended_us[0]))
+        kept = self._models.get(model)
+        if kept is not None and kept.partition == number:
+            kept.watch.cohorts.on_first_label(before_us, observed_us)
+            self._labelled[number][model] = None
+            return True
+        if kept is None and len(self._first) < MOST_STRANGERS:
+            self._first[model] = (number, before_us, observed_us)
+        return False
+
+    def _with_labels(self) -> list[str]:
+        return [
+            model for models in self._labelled.values() for model in models if model in self._models
+        ]
+
+    def _is_silent(self, report: CohortReport) -> bool:
+        ref, number = report.cohort.ref, report.partition
+        below = self._committed.get((self._topics.predictions, number), 0)
+        labels_below = self._committed.get((self._topics.labels, number), 0)
+        return ref.answers_below <= below and ref.truths_below <= labels_below
+
+    def _turned(self, version: VersionKey, turn: _Turn) -> None:
+        kept = self._models.get(version[0])
+        if kept is not None:
+            kept.turns.setdefault(version[1], []).append(turn)
+
+    def _ended(self, kept: _Model, report: CohortReport, silent: bool) -> Iterator[Ended]:
+        """Replacements that lie before the end of a cohort."""
+        for name, turns in kept.turns.items():
+            while turns and turns[0].offset < report.cohort.ref.answers_below:
+                turn = turns.pop(0)
+                if turn.replaced:
+                    kept.replaced.add(name)
+                    policy = self._policy(report.model, name)
+                    yield Ended((report.model, name), turn.span, turn.reason, policy, silent)
+                else:
+                    kept.replaced.discard(name)
+
+    def _policy(self, model: str, version: str) -> Policy:
+        card = self._roster.acting(model, version)
+        return Policy() if card is None else Policy.of(card, 0)
 
 
-def _measured(
-    monitor: VersionMonitor, events: Sequence[Logged], labels: Sequence[_Label]
-) -> list[Measurement]:
-    share = monitor.battery.spent["checks"].false_alarms_per_event / len(CHECKS)
-    pairs = _pairs(monitor, events, labels)
-    measurements = offline_mismatches(pairs, per_look=min(share * len(events), 0.05))
-    if monitor.card.task != "regression":
-        measurements += _leaks(monitor, events, [class_text(label.label) for label in labels])
-    # One series of looks, however many of its predictions were found.
-    return [replace(one, scale=LOOK_LABELS) for one in measurements]
+def _blocks(share: Share) -> float:
+    """Blocks between false alarms of each sequential test."""
+    return SEQUENTIAL_TESTS / (share.false_alarms_per_event * BLOCK_ROWS)
 
 
-def _pairs(
-    monitor: VersionMonitor, events: Sequence[Logged], labels: Sequence[_Label]
-) -> list[Pairs]:
-    """What serving logged and what came back with the labels, feature by feature."""
-    found = []
-    for feature, spec in monitor.card.features.items():
-        rows = [row for row, label in enumerate(labels) if feature in label.offline]
-        if not rows or spec.column is None:
-            continue
-        offline = [labels[row].offline[feature] for row in rows]
-        if spec.column == "number":
-            logged = [events[row].numbers.get(feature, np.nan) for row in rows]
-            found.append(Pairs(feature, np.array(logged), _numbers(offline)))
-        else:
-            texts = [events[row].strings.get(feature) for row in rows]
-            found.append(Pairs(feature, texts, [_text(value) for value in offline]))
-    return found
-
-
-def _leaks(
-    monitor: VersionMonitor, events: Sequence[Logged], answers: Sequence[str]
-) -> list[Measurement]:
-    """The strongest sign of each feature, whatever the class."""
-    profile, n = monitor.profile, len(events)
-    numbers = {
-        column.name: np.array([_usable(event, column.name) for event in events])
-        for column in profile.columns
-        if isinstance(column, NumberReference)
-    }
-    categories = {
-        column.name: [_category(event, column.name) for event in events]
-        for column in profile.columns
-        if not isinstance(column, NumberReference)
-    }
-    occurred_us = np.array([event.occurred_us for event in events], np.int64)
-    codes = profile.encode(numbers, categories, n, occurred_us)
-    strongest: dict[str, Measurement] = {}
-    classes = sorted(set(answers))[:MOST_CLASSES]
-    for name in classes[:1] if len(classes) == 2 else classes:
-        for one in label_leaks(profile, codes, np.array([answer == name for answer in answers])):
-            known = strongest.get(one.feature)
-            if known is None or one.effect > known.effect:
-                strongest[one.feature] = one
-    return list(strongest.values())
-
-
-def _usable(event: Logged, name: str) -> float:
-    if name == "score":
-        return np.nan if event.score is None else event.score
-    return event.numbers.get(name, np.nan) if _is_usable(event, name) else np.nan
-
-
-def _category(event: Logged, name: str) -> str | None:
-    if name == "prediction":
-        return event.prediction
-    return event.strings.get(name) if _is_usable(event, name) else None
-
-
-def _is_usable(event: Logged, name: str) -> bool:
-    """Whether what was logged of a feature is a value: a fault of another kind makes it none."""
-    fault = event.faults.get(name)
-    return fault is None or fault in USABLE_FAULTS
-
-
-def _numbers(values: Sequence[Any]) -> Float64:
-    return np.array(
-        [as_float(value) if isinstance(value, int | float) else np.nan for value in values]
+def _span(report: CohortReport) -> Span:
+    times = report.rows.occurred_us
+    return Span(
+        topic=report.topic,
+        partition=report.partition,
+        first_event=report.first_event,
+        last_event=report.first_event + report.predictions - 1,
+        first_offset=report.first_offset,
+        last_offset=report.last_offset,
+        started_us=int(times.min()),
+        ended_us=int(times.max()),
     )
-
-
-def _text(value: Any) -> str | None:
-    return category_text(value) if isinstance(value, str | int) else None

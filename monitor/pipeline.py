@@ -24,9 +24,9 @@ from monitor.clock import Clock
 from monitor.config import EscalationSettings, TopicSettings
 from monitor.escalation import Escalation
 from monitor.events import PredictionColumns, Record, Validated
-from monitor.findings import Finding, Measurement, finding_of, span_of_event
+from monitor.findings import Finding, span_of_event
 from monitor.judging.judge import Judge
-from monitor.labelled import LabelledChecks
+from monitor.labelled import Ended, Labelled
 from monitor.publishing.alert_event import alert_records
 from monitor.publishing.outgoing import Outgoing, Publisher
 from monitor.publishing.rejection import rejection_records
@@ -34,7 +34,7 @@ from monitor.restoring import Saved
 from monitor.roster import Roster, VersionMonitor
 from monitor.snapshots import Snapshots
 from monitor.storage.refusal import refused_before
-from monitor.storage.store import REFUSED, Store, StoredUntil
+from monitor.storage.store import REFUSED, Store, StoreBatch, StoredUntil
 from monitor.succession import parts
 from monitor.telemetry import Telemetry
 from monitor.validation.punctuality import Punctuality
@@ -85,14 +85,15 @@ class Pipeline:
         self._punctuality = Punctuality(telemetry)
         self._census = Census(clock, unregistered_limit)
         self._desk = Desk(judge, telemetry, roster.policies)
-        self._snapshots = Snapshots(topics, self._census, roster, judge)
+        self._labelled = Labelled(roster, store, topics, self._pending)
+        self._snapshots = Snapshots(topics, self._census, roster, judge, self._labelled)
         self._boundaries = Boundaries(
             topics, self._census, roster, judge, self._snapshots, validator, telemetry, self._desk
         )
         self._versions = Versions(
-            self._census, roster, self._snapshots, self._boundaries, telemetry, self._desk
+            *(self._census, roster, self._snapshots, self._boundaries, telemetry, self._desk),
+            labelled=self._labelled,
         )
-        self._labelled = LabelledChecks(roster, store)
         self._escalation = Escalation(
             escalation or EscalationSettings(), clock, self._census, roster, judge
         )
@@ -128,15 +129,14 @@ class Pipeline:
         self._take(*known[1])
 
     def on_tick(self, behind: Collection[Partition] = ()) -> None:
-        """What only the clock can see: a model whose events have stopped; labels that have come.
+        """What only the clock can see: a model whose events, or whose labels, have stopped.
 
         Of a model on a partition that is `behind` (paused, or with records still to be read),
-        nobody can say that it is silent. Raises StorageError: come again with the next tick.
+        nobody can say that it is silent.
         """
-        for monitor, measurements in self._labelled.look():
-            self._compared(monitor, measurements)
         active, topic = self._roster.active(), self._topics.predictions
-        for finding in self._census.fallen_silent(active, topic, behind):
+        silent = [*self._census.fallen_silent(active, topic, behind)]
+        for finding in (*silent, *self._labelled.stopped(behind)):
             self._snapshots.unrepeatable(finding.model)
             self._desk.stated(finding)
         for finding in self._escalation.look():
@@ -156,7 +156,8 @@ class Pipeline:
     def has_work(self) -> bool:
         """Whether a commit would change anything."""
         waits = self._commit is not None or self._boundaries.waiting
-        return waits or self._snapshots.pending or self._desk.work.anything
+        due = self._labelled.is_due
+        return waits or due or self._snapshots.pending or self._desk.work.anything
 
     @property
     def commit_pending(self) -> bool:
@@ -237,6 +238,7 @@ class Pipeline:
         self._stored = tuple(stored)
         recovered = self._snapshots.restore(committed, saved)
         self._census.restore(recovered.models)
+        self._labelled.committed(committed)
         for said in recovered.said:
             self._desk.work.moves_again += said.moves
             self._desk.work.boundaries += said.boundaries
@@ -258,6 +260,7 @@ class Pipeline:
         self._escalation.forget()
 
     def _commit_of(self, offsets: Mapping[Partition, int], *, snapshot: bool) -> Commit:
+        self._close_cohorts()
         ready = self._snapshots.ready(offsets)
         self._boundaries.act(ready)
         work = self._desk.cleared()
@@ -267,7 +270,7 @@ class Pipeline:
             *work.notices,
         ]
         if snapshot or self._snapshots.due(offsets):
-            records += self._snapshots.records(ready, work)
+            records += self._snapshots.records(ready, offsets, work)
         advanced = self._snapshots.advance(self._boundaries.hold(offsets))
         return Commit(work, records, advanced, self._stored)
 
@@ -301,7 +304,8 @@ class Pipeline:
         work = self._desk.work
         work.predictions += marked
         work.labels += validated.labels
-        self._labelled.take(validated.labels)
+        for model in self._labelled.take(marked, watched, validated.labels):
+            self._snapshots.changed(model)
         work.rejected += validated.rejected
         work.events += len(validated)
 
@@ -344,14 +348,37 @@ class Pipeline:
                 self._versions.quarantine(version, monitor.pane_begin(chunk), error)
                 return
 
-    def _compared(self, monitor: VersionMonitor, measurements: Sequence[Measurement]) -> None:
-        """Step 5 for what labels say of a version."""
-        version = (monitor.card.model, monitor.card.model_version)
-        last = self._census.models[version[0]].last_span
-        if last is not None:
-            found = [finding_of(version, last, one, clock=True) for one in measurements]
-            self._desk.judged(found, monitor.policy)
-            self._snapshots.unrepeatable(version[0])
+    def _close_cohorts(self) -> None:
+        """Steps 4 and 5 for what labels say: cohorts that both partitions have sealed.
+
+        Raises StorageError; what was closed by then is kept. What was published before a restart
+        is not published again.
+        """
+        with self._telemetry.timed("tests"):
+            for closed in self._labelled.close():
+                work = self._desk.work
+                if closed.silent:
+                    self._desk.cleared()
+                if isinstance(closed, Ended):
+                    self._desk.work.moves += self._judge.supersede(
+                        *(closed.version, closed.reason, closed.span, closed.policy),
+                        whole=True,
+                        of_labels=True,
+                    )
+                else:
+                    self._desk.judged(closed.findings, closed.policy)
+                    self._desk.work.cohorts.append(closed.report)
+                    self._telemetry.emitted("tests", len(closed.findings))
+                if closed.silent:
+                    work.moves_again += self._desk.work.moves
+                    self._desk.work = work
+                self._snapshots.changed(closed.model)
+
+    def _pending(self) -> list[StoreBatch]:
+        """Rows that the store may not have got yet."""
+        commit = self._commit
+        begun = [] if commit is None or commit.rows_stored else [commit.work.batch()]
+        return [*begun, self._desk.work.batch()]
 
     def _windowed(self, columns: PredictionColumns, monitor: VersionMonitor) -> Iterator[Chunk]:
         self._telemetry.received("windows", len(columns))
@@ -369,4 +396,5 @@ class Pipeline:
                 findings.extend(monitor.tested(chunk))
         finally:
             self._telemetry.emitted("tests", len(findings))
-            self._desk.judged(findings, monitor.policy)
+            self._desk.judged(findings, monitor.policy, monitor.cause)
+        monitor.closed(chunk)

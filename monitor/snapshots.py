@@ -18,6 +18,7 @@ from monitor.census import Census, ModelState
 from monitor.config import TopicSettings
 from monitor.events import Record
 from monitor.judging.judge import Judge
+from monitor.labelled import Labelled
 from monitor.publishing.outgoing import Outgoing
 from monitor.restoring import Said, Saved, left_behind
 from monitor.roster import Roster, VersionKey, VersionMonitor
@@ -40,8 +41,17 @@ class Recovered:
 class Snapshots:
     """Which partitions and models are saved up to where."""
 
-    def __init__(self, topics: TopicSettings, census: Census, roster: Roster, judge: Judge) -> None:
+    def __init__(
+        self,
+        topics: TopicSettings,
+        census: Census,
+        roster: Roster,
+        judge: Judge,
+        labelled: Labelled,
+    ) -> None:
         self._topic = topics.predictions
+        self._labels = topics.labels
+        self._labelled = labelled
         self._census = census
         self._roster = roster
         self._judge = judge
@@ -92,10 +102,13 @@ class Snapshots:
 
         Only of these may the state be saved, and only there does anything act that people decided.
         """
+        until = self._silent_until
         return {
             number: offset
             for (topic, number), offset in offsets.items()
-            if topic == self._topic and offset >= self._silent_until.get((topic, number), 0)
+            if topic == self._topic
+            and offset >= until.get((topic, number), 0)
+            and offsets.get((self._labels, number), 0) >= until.get((self._labels, number), 0)
         }
 
     def advance(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
@@ -111,7 +124,9 @@ class Snapshots:
         )
         return self._save_now or unsaved
 
-    def records(self, ready: Mapping[int, int], work: Work) -> list[Outgoing]:
+    def records(
+        self, ready: Mapping[int, int], offsets: Mapping[Partition, int], work: Work
+    ) -> list[Outgoing]:
         """The state of the ready partitions, and what of `work` is published with it."""
         records: list[Outgoing] = []
         models = self._census.models
@@ -119,11 +134,14 @@ class Snapshots:
         for model in sorted(saved):
             state = models[model]
             at = ready[state.partition]
-            records += self._book.model_records(model, state, at, self._roster, self._judge)
+            records += self._book.model_records(
+                model, state, at, self._roster, self._judge, self._labelled.state(model)
+            )
         for number, offset in sorted(ready.items()):
             records += self._book.partition_records(
                 number,
-                offset,
+                (offset, offsets.get((self._labels, number), 0)),
+                self._labelled.partition_state(number),
                 [move for move in work.all_moves() if move.finding.span.partition == number],
                 [one for one in work.boundaries if one.partition == number],
                 [one for one in work.rulings if one.place.partition == number],
@@ -156,14 +174,39 @@ class Snapshots:
         moved = left_behind(saved, known)
         for number, at in known.items():
             entries, partition = saved[number], (self._topic, number)
-            found.models |= self._book.restore(
+            models = self._book.restore(
                 number, entries, at, self._roster, self._judge, moved.get(number, ())
             )
+            found.models |= models
+            self._restore_labelled(number, entries, committed, found, models)
             found.said.append(self._book.said(entries))
             found.begin[partition] = at
             self._saved.add(number)
             self._silent_until[partition] = committed[partition]
         return found
+
+    def _restore_labelled(
+        self,
+        number: int,
+        entries: Saved,
+        committed: Mapping[Partition, int],
+        found: Recovered,
+        models: Mapping[str, ModelState],
+    ) -> None:
+        """Take up what labels said up to the labels offset of a state."""
+        partition = (self._labels, number)
+        at = self._book.labels_offset_of(entries)
+        until = committed.get(partition)
+        if at is None or until is None or at > until:
+            if until:
+                log.warning("what labels said on partition %d starts anew", number)
+            return
+        clock, watches = self._book.labelled(entries, models)
+        self._labelled.restore_partition(number, clock)
+        for model, saved in watches.items():
+            self._labelled.restore(model, number, saved)
+        found.begin[partition] = at
+        self._silent_until[partition] = until
 
     def forget(self) -> None:
         """Save everything again: the partitions are not ours now."""

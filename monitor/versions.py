@@ -20,6 +20,7 @@ from monitor.decisions import Change
 from monitor.errors import StorageError
 from monitor.events import PredictionColumns
 from monitor.findings import Finding, Measurement, Span, span_of_event
+from monitor.labelled import Labelled
 from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
 from monitor.snapshots import Snapshots
 from monitor.succession import Takeover, live, takeovers
@@ -44,8 +45,11 @@ class Versions:
         boundaries: Boundaries,
         telemetry: Telemetry,
         desk: Desk,
+        *,
+        labelled: Labelled,
     ) -> None:
         self._census = census
+        self._labelled = labelled
         self._roster = roster
         self._snapshots = snapshots
         self._boundaries = boundaries
@@ -131,6 +135,7 @@ class Versions:
             columns = columns.rows(np.arange(rows[0], len(columns)))
             standing.replaced = False
             self._boundaries.begin(version, span_of_event(columns, 0))
+            self._labelled.back(version, span_of_event(columns, 0))
         return columns, self._roster.active().get(version) or self._roster.renew(monitor)
 
     def takeovers(self, groups: Sequence[PredictionColumns]) -> dict[VersionKey, list[Takeover]]:
@@ -150,6 +155,7 @@ class Versions:
         """Another version has taken over: alerts end, windows are dropped."""
         if self._census.replace(version):
             self._boundaries.end(version, Change.REPLACED, takeover.span, takeover.reason)
+            self._labelled.replaced(version, takeover.span, takeover.reason)
 
     def quarantine(self, version: VersionKey, at: Span, error: Exception) -> None:
         """Test a version no further until its card changes."""
@@ -167,6 +173,7 @@ class Versions:
             self._snapshots.unrepeatable(model)
         if self._census.moved(columns):
             self._snapshots.moved(model)
+            self._labelled.drop(model)
         self._snapshots.changed(model)
         return True
 

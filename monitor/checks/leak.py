@@ -127,7 +127,7 @@ def label_leaks(profile: Profile, codes: Codes, positive: Bool) -> list[Measurem
     question (of several classes, call it once for each). A feature is a leak where it reaches an
     area under the curve of .98, or .75 and .15 more than the model's own score.
 
-    `monitor.labelled` joins labels to codes; the reference's labels are audited in
+    `monitor.label_checks` joins labels to codes; the reference's labels are audited in
     `monitor.profiling.leakage`.
 
     **Blind to** a leak that only several features together give away, and to labels of numbers.
@@ -198,7 +198,7 @@ def _label_leak(
     found = power >= needed
     verdict = Verdict.DRIFT if found else Verdict.OK
     return Measurement(
-        check="leak",
+        check="label_leak",
         feature=feature,
         scale=n,
         verdict=verdict if enough else Verdict.CANNOT_TELL,

@@ -89,6 +89,7 @@ class Battery:
                 "joint": len(usable),
                 "pairs": len(usable[:1]),
                 "checks": 1,
+                "performance": 1,
             },
         )
         scores = ScoreTables.of(profile.columns)

@@ -18,6 +18,7 @@ SHARES = {
     "joint": 0.02,
     "pairs": 0.04,
     "checks": 0.04,
+    "performance": 0.04,
 }
 """Families of tests and what each may spend of the budget."""
 LOOKS_PER_WINDOW = 4

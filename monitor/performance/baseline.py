@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from monitor.events import Bool, Float64
+from monitor.performance.calendar import US_PER_HOUR
 from monitor.performance.cohorts import ClosedCohort
 from monitor.performance.one_rule import OneRule
 from monitor.performance.rows import CohortRows
@@ -19,6 +20,8 @@ BaselineKind = Literal["prior", "mean", "last_value", "one_rule"]
 
 LAST_LABELS: Final = 100
 """Labels that "the last value" is of, for a rate of classes; of numbers it is one."""
+LAST_HELD: Final = 10_000
+"""Labels held one by one; those observed latest are left out first."""
 RULE_ROWS: Final = 2_000
 """Labelled rows that a rule is fitted on; the newest of them, again when as many have come."""
 PRIOR_WEIGHT: Final = 20.0
@@ -63,9 +66,11 @@ class Baseline:
         self._start = start if known else np.full(self._outputs, 1.0 / max(classes, 1))
         self._sums = self._start * (start_n if known else 0)
         self._n = start_n if known else 0
+        self._later: dict[int, Float64] = {}
+        """Hour in which labels were observed to their sums and number: not yet old enough."""
         self._recent_us = np.zeros(0, np.int64)
         self._recent = np.zeros((0, self._outputs))
-        """Newest labels by time observed, and those not yet old enough to be counted."""
+        """For `last_value`: the newest labels by time observed, LAST_HELD at most."""
         self._rule: OneRule | None = None
         self._rule_rows = np.zeros((0, len(categories) + self._outputs + 1))
         self._since_fit = 0
@@ -88,7 +93,16 @@ class Baseline:
     def learn(self, cohort: ClosedCohort) -> None:
         """Take the labels of a cohort: each counts from when it was observed."""
         rows = cohort.rows.kept(cohort.rows.labelled)
-        self._recent_us, self._recent = self._with(rows)
+        if self._kind == "last_value":
+            times, outcomes = self._with(rows)
+            self._recent_us, self._recent = times[:LAST_HELD], outcomes[:LAST_HELD]
+        else:
+            outcomes = self._outcomes(rows.truth)
+            hours, place = np.unique(rows.observed_us // US_PER_HOUR, return_inverse=True)
+            counted = np.column_stack((outcomes, np.ones(len(rows))))
+            for k, hour in enumerate(hours.tolist()):
+                held = self._later.get(hour, np.zeros(self._outputs + 1))
+                self._later[hour] = held + counted[place == k].sum(axis=0)
         if self._kind == "one_rule" and len(self._categories):
             self._refit(rows, cohort.started_us)
 
@@ -102,12 +116,18 @@ class Baseline:
 
     def _count_until(self, time_us: int) -> None:
         """Add the labels observed before a time to the sums; keep the last ones beside."""
-        old = int(np.searchsorted(self._recent_us, time_us))
-        keep_from = max(0, old - LAST_LABELS) if self._kind == "last_value" else old
-        counted = self._recent[:old] if self._kind != "last_value" else self._recent[:keep_from]
-        self._sums = self._sums + counted.sum(axis=0)
-        self._n += len(counted)
-        self._recent_us, self._recent = self._recent_us[keep_from:], self._recent[keep_from:]
+        for hour in sorted(self._later):
+            if (hour + 1) * US_PER_HOUR <= time_us:
+                self._count(self._later.pop(hour))
+        old = max(0, int(np.searchsorted(self._recent_us, time_us)) - LAST_LABELS)
+        if old:
+            self._count(np.append(self._recent[:old].sum(axis=0), old))
+            self._recent_us, self._recent = self._recent_us[old:], self._recent[old:]
+
+    def _count(self, sums: Float64) -> None:
+        """Add the sums of labels and, behind them, their number."""
+        self._sums = self._sums + sums[:-1]
+        self._n += int(sums[-1])
 
     def _rate(self) -> Float64:
         if self._n == 0:
@@ -155,6 +175,7 @@ class Baseline:
         return {
             "sums": self._sums,
             "n": self._n,
+            "later": [[hour, sums] for hour, sums in sorted(self._later.items())],
             "recent_us": self._recent_us,
             "recent": self._recent,
             "rule": self._rule.state() if self._rule else None,
@@ -166,6 +187,7 @@ class Baseline:
         """Take up `state`."""
         self._sums = np.array(state["sums"], np.float64)
         self._n = int(state["n"])
+        self._later = {int(hour): np.array(sums, np.float64) for hour, sums in state["later"]}
         self._recent_us = np.array(state["recent_us"], np.int64)
         self._recent = np.array(state["recent"], np.float64)
         self._rule = OneRule.from_state(state["rule"]) if state["rule"] else None

@@ -4,20 +4,26 @@ In: event times, horizons. Out: cohort numbers and their bounds; the offset that
 on a partition. Never: the wall clock: a partition's own events are its clock.
 """
 
-import heapq
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from monitor.errors import StateError
 from monitor.events import Int64, LabelColumns
 
 WITNESSES: Final = 5
 """Events that must have reached a time before a partition's clock shows it."""
 LADDER_HOURS: Final = (1, 6, 24, 168)
+SHORT_US: Final = (600_000_000, 60_000_000)
+"""Cohorts of busy models: ten minutes, a minute."""
 COHORT_EVENTS: Final = 500
+MOST_COHORT_EVENTS: Final = 100_000
+TICK_US: Final = 600_000_000
+"""Ten minutes: what a labels partition's clock shows is a multiple of it."""
+STEPS: Final = 2_000
 NEVER_US: Final = -(2**62)
 US_PER_HOUR: Final = 3_600_000_000
 
@@ -46,9 +52,16 @@ class Calendar:
 
     @classmethod
     def of(cls, events_per_day: float, horizon_us: int) -> "Calendar":
-        """The shortest of LADDER_HOURS that holds COHORT_EVENTS at this rate."""
-        enough = (h for h in LADDER_HOURS if events_per_day * h / 24 >= COHORT_EVENTS)
+        """The shortest of LADDER_HOURS that holds COHORT_EVENTS at this rate.
+
+        Shorter ones only where an hour holds more than MOST_COHORT_EVENTS.
+        """
+        per_us = events_per_day / 24 / US_PER_HOUR
+        enough = (h for h in LADDER_HOURS if per_us * h * US_PER_HOUR >= COHORT_EVENTS)
         width_us = next(enough, LADDER_HOURS[-1]) * US_PER_HOUR
+        for shorter_us in SHORT_US:
+            if per_us * width_us > MOST_COHORT_EVENTS:
+                width_us = shorter_us
         return cls(width_us, horizon_us, lateness_us=US_PER_HOUR)
 
     def cohort_of(self, occurred_us: Int64) -> Int64:
@@ -81,30 +94,32 @@ class Clock:
 
     def __init__(self) -> None:
         self._latest: list[int] = [NEVER_US] * WITNESSES
+        """Falling."""
 
     @property
     def now_us(self) -> int:
         """The time shown; far in the past before WITNESSES events."""
-        return self._latest[0]
+        return self._latest[-1]
 
     def advance(self, times_us: Int64) -> Int64:
         """Take event times in the log's order; what the clock shows after each."""
-        latest = self._latest
-        shown = np.empty(len(times_us), np.int64)
-        for row, time_us in enumerate(times_us.tolist()):
-            if time_us > latest[0]:
-                heapq.heapreplace(latest, time_us)
-            shown[row] = latest[0]
-        return shown
+        sinking = times_us
+        for place, held in enumerate(self._latest):
+            highest = np.maximum.accumulate(np.concatenate(([held], sinking)))
+            sinking = np.minimum(highest[:-1], sinking)
+            self._latest[place] = int(highest[-1])
+        return highest[1:].astype(np.int64)
 
     def state(self) -> list[int]:
         """Plain numbers."""
         return list(self._latest)
 
     def restore(self, state: Sequence[int]) -> None:
-        """Take up `state`."""
-        self._latest = [int(time_us) for time_us in state]
-        heapq.heapify(self._latest)
+        """Take up `state`; StateError where it has another form."""
+        found = sorted((int(time_us) for time_us in state), reverse=True)
+        if len(found) != WITNESSES:
+            raise StateError(f"a saved clock has {len(found)} witnesses, not {WITNESSES}")
+        self._latest = found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,30 +143,56 @@ class Passed:
 
 
 class LabelClock:
-    """The clock of one labels partition, over the labels of all its models."""
+    """The clock of one labels partition, over the labels of all its models.
+
+    It shows whole TICK_US, so that few numbers tell all it ever showed: a model whose first
+    prediction is read after its labels is shown the last STEPS of them.
+    """
 
     def __init__(self) -> None:
         self._clock = Clock()
+        self._steps: deque[tuple[int, int]] = deque(maxlen=STEPS)
+        """(offset of the label, what the clock showed from it on)."""
 
     @property
     def now_us(self) -> int:
         """The time shown."""
-        return self._clock.now_us
+        return _ticked(self._clock.now_us)
 
     def pass_labels(self, groups: Sequence[LabelColumns]) -> Passed:
         """Take the labels of a batch, of all models of the partition."""
         offsets = np.concatenate([np.empty(0, np.int64), *(one.offsets for one in groups)])
         times = np.concatenate([np.empty(0, np.int64), *(one.observed_us for one in groups)])
         order = np.argsort(offsets, kind="stable")
-        return Passed.of(self._clock, offsets[order], times[order])
+        before_us = self.now_us
+        shown: Int64 = self._clock.advance(times[order]) // TICK_US * TICK_US
+        passed = Passed(offsets[order], np.append(before_us, shown[:-1]).astype(np.int64), shown)
+        rises = np.flatnonzero(passed.after_us > passed.before_us)
+        self._steps.extend(
+            zip(passed.offsets[rises].tolist(), passed.after_us[rises].tolist(), strict=True)
+        )
+        return passed
 
-    def state(self) -> list[int]:
+    def past(self) -> Passed:
+        """The labels at which the clock rose, as far as that is remembered."""
+        steps = np.array(self._steps, np.int64).reshape(-1, 2)
+        offsets, after = steps[:, 0], steps[:, 1]
+        return Passed(offsets, np.append(_ticked(NEVER_US), after[:-1])[: len(after)], after)
+
+    def state(self) -> dict[str, Any]:
         """Plain numbers."""
-        return self._clock.state()
+        steps = np.array(self._steps, np.int64).reshape(-1, 2)
+        return {"latest": self._clock.state(), "steps": steps}
 
-    def restore(self, state: Sequence[int]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Take up `state`."""
-        self._clock.restore(state)
+        self._clock.restore(state["latest"])
+        self._steps.clear()
+        self._steps.extend((int(offset), int(time_us)) for offset, time_us in state["steps"])
+
+
+def _ticked(time_us: int) -> int:
+    return time_us // TICK_US * TICK_US
 
 
 class Seals:

@@ -1,8 +1,9 @@
-"""Prediction cohorts: who belongs to one, and its one closing.
+"""Prediction cohorts: when each is complete, and its one closing.
 
-In: predictions and labels of one model, each in its partition's order, the two in any
-interleaving. Out: each cohort once, in order, with the labels that came in time: a function of the
-two partitions alone. Never: a cohort held open by the wall clock, or closed twice.
+In: the times of one model's predictions, each with its offset; what the clock of its labels
+partition showed. Out: each cohort once, in order, read back with the labels that came in time: a
+function of the two partitions alone. Never: a row kept in memory, a cohort held open by the wall
+clock, or closed twice.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,23 +13,42 @@ from typing import Any, Final
 import numpy as np
 
 from monitor.errors import StateError
-from monitor.performance.calendar import Calendar, Clock, Passed, Seals
-from monitor.performance.join import LabelJoin, joined_cohort
-from monitor.performance.lookup import LookUp
-from monitor.performance.rows import Answers, CohortRows, Truths
+from monitor.events import Int64
+from monitor.performance.calendar import US_PER_HOUR, Calendar, Clock, Passed, Seals
+from monitor.performance.join import joined
+from monitor.performance.lookup import Looked, LookUp
+from monitor.performance.rows import CohortRows
 
-MEMORY_ROWS: Final = 50_000
-"""Predictions of open cohorts held in memory, per model."""
+MOST_OPEN: Final = 10_000
+"""Cohorts that may be open; beyond it the oldest are given up."""
+UNLABELLED_HOURS: Final = 30 * 24
+"""So long after its horizon a cohort of a model without any label is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRef:
+    """Where the rows of a closed cohort are read again."""
+
+    number: int
+    answers_below: int
+    truths_below: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClosedCohort:
     """A cohort that nothing can change any more."""
 
-    number: int
+    ref: CohortRef
     started_us: int
     ended_us: int
     rows: CohortRows
+    looked: Looked
+    """What was read: the same predictions as `rows`, in the same order, and their labels."""
+
+    @property
+    def number(self) -> int:
+        """Its number in the calendar."""
+        return self.ref.number
 
 
 class Cohorts:
@@ -39,37 +59,31 @@ class Cohorts:
     calendar
         How event time is cut, and how long a cohort waits.
     lookup
-        Gives back what memory does not hold.
-    memory_rows
-        Predictions held; the oldest cohorts leave memory first and are read back at closing.
+        Gives the rows of a cohort.
 
     A cohort takes no more predictions when their own clock has passed its end by the lateness, no
     more labels when the labels partition's clock has passed its end by the horizon, and is closed
-    when both are true. What comes later is counted.
+    when both are true. A cohort whose labels were sealed before the model's first label ever came
+    is dropped: nobody labelled it.
 
-    **Blind to** a label's clock that runs ahead on WITNESSES events: it closes cohorts early.
+    **Blind to** a clock that runs ahead on WITNESSES events: it closes cohorts early.
 
-    **Cost**: that of the join.
+    **Cost**: 0.1 microseconds a prediction; what the look-up takes at a closing.
     """
 
-    def __init__(self, calendar: Calendar, lookup: LookUp, memory_rows: int = MEMORY_ROWS) -> None:
+    def __init__(self, calendar: Calendar, lookup: LookUp) -> None:
         self.calendar = calendar
         self._lookup = lookup
-        self._memory_rows = memory_rows
-        self._join = LabelJoin(calendar)
         self._clock = Clock()
         self._answers_sealed = Seals()
         self._truths_sealed = Seals()
-        self._elsewhere: set[int] = set()
-        """Open cohorts that memory has let go."""
-        self._strays: tuple[dict[str, None], dict[str, None]] = ({}, {})
-        """Event ids and request ids of labels that are still to be looked up."""
+        self._open: set[int] = set()
+        self._labelled_from: int | None = None
+        """Cohorts up to this one are not closed; None: no label has come yet."""
         self.late_answers = 0
-        """Predictions that came after their cohort was sealed."""
-        self.unknown_labels = 0
-        """Ids named by labels that no stored prediction has."""
-        self.labels_of_older = 0
-        """Ids named by labels whose predictions memory did not hold, but the store does."""
+        """Predictions that came after their cohort was sealed; of this process."""
+        self.given_up = 0
+        """Cohorts that were too many to wait for their labels; of this process."""
 
     @property
     def answers_clock_us(self) -> int:
@@ -77,40 +91,43 @@ class Cohorts:
         return self._clock.now_us
 
     @property
-    def late_labels(self) -> int:
-        """Labels that came after their cohort was sealed, while it was held in memory."""
-        return self._join.late
+    def labelled(self) -> bool:
+        """Whether any label of the model has come."""
+        return self._labelled_from is not None
 
     @property
-    def waiting_labels(self) -> int:
-        """Labels that wait for their prediction."""
-        return self._join.waiting
+    def is_due(self) -> bool:
+        """Whether anything can be closed."""
+        return self.labelled and bool(self._open) and min(self._open) <= self._through()
 
-    @property
-    def overflowed_labels(self) -> int:
-        """Labels that had to leave the waiting room early."""
-        return self._join.overflowed
-
-    def on_answers(self, answers: Answers) -> None:
-        """Take predictions, in offset order."""
-        passed = Passed.of(self._clock, answers.offsets, answers.occurred_us)
-        cohorts = self.calendar.cohort_of(answers.occurred_us)
-        in_time = cohorts > self.calendar.answers_sealed(passed.before_us)
+    def on_answers(self, offsets: Int64, occurred_us: Int64) -> None:
+        """Take when predictions occurred, in offset order."""
+        passed = Passed.of(self._clock, offsets, occurred_us)
+        numbers = self.calendar.cohort_of(occurred_us)
+        in_time = numbers > self.calendar.answers_sealed(passed.before_us)
         self.late_answers += int(np.count_nonzero(~in_time))
-        self._answers_sealed.add(answers.offsets, self.calendar.answers_sealed(passed.after_us))
-        held = in_time & ~np.isin(cohorts, np.fromiter(self._elsewhere, np.int64))
-        rows = np.flatnonzero(held)
-        self._join.add_answers(answers.at(rows), cohorts[rows])
-        self._let_go()
+        self._answers_sealed.add(offsets, self.calendar.answers_sealed(passed.after_us))
+        new = np.unique(numbers[in_time]).tolist()
+        if not self._open.issuperset(new):
+            self._open.update(new)
+            self._give_up()
 
-    def on_truths(self, truths: Truths | None, passed: Passed) -> None:
-        """Take labels, in offset order; `passed` are all labels of the partition's batch."""
-        if truths is not None and len(truths):
-            self._join.add_truths(truths, passed.before_at(truths.offsets))
+    def on_first_label(self, before_us: int, observed_us: int) -> None:
+        """The model's first label ever has come; its partition's clock showed `before_us`."""
+        times = np.array([before_us, observed_us])
+        self._labelled_from = int(self.calendar.truths_sealed(times).max())
+        self._open = {number for number in self._open if number > self._labelled_from}
+
+    def on_labels(self, passed: Passed) -> bool:
+        """Take what the clock of the labels partition showed; whether that sealed anything.
+
+        Not before the model's first label.
+        """
+        last = self.calendar.truths_sealed(passed.after_us[-1:])
+        if not last.size or last[0] <= self._truths_sealed.through:
+            return False
         self._truths_sealed.add(passed.offsets, self.calendar.truths_sealed(passed.after_us))
-        strays = self._join.expire(self._clock.now_us)
-        self._strays[0].update(dict.fromkeys(strays.event_ids))
-        self._strays[1].update(dict.fromkeys(strays.request_ids))
+        return True
 
     def due(self) -> Iterator[ClosedCohort]:
         """Close what is due, oldest first.
@@ -118,47 +135,48 @@ class Cohorts:
         Raises StorageError where the look-up fails: call again, nothing is lost and nothing that
         was given comes twice.
         """
-        self._count_strays()
-        through = min(self._answers_sealed.through, self._truths_sealed.through)
-        for number in sorted({*self._join.cohorts(), *self._elsewhere}):
-            if number > through:
-                break
-            rows = self._taken(number)
-            start_us = self.calendar.start_us(number)
-            if rows is not None:
-                yield ClosedCohort(number, start_us, start_us + self.calendar.width_us, rows)
+        since = self._labelled_from
+        if since is None or not self.is_due:
+            return
+        through = self._through()
+        for number in sorted(one for one in self._open if one <= through):
+            if number > since:
+                answers_below = self._answers_sealed.below(number)
+                truths_below = self._truths_sealed.below(number)
+                assert answers_below is not None  # both have sealed it
+                assert truths_below is not None
+                ref = CohortRef(number, answers_below, truths_below)
+                closed = self.read(ref)
+                self._open.discard(number)
+                if closed is not None:
+                    yield closed
+            else:
+                self._open.discard(number)
         self._answers_sealed.forget_through(through)
         self._truths_sealed.forget_through(through)
 
-    def _taken(self, number: int) -> CohortRows | None:
-        if number not in self._elsewhere:
-            return self._join.take(number)
-        start_us = self.calendar.start_us(number)
-        answers_below = self._answers_sealed.below(number)
-        truths_below = self._truths_sealed.below(number)
-        assert answers_below is not None  # `due` closes sealed cohorts only
-        assert truths_below is not None
-        found = self._lookup.cohort(
-            start_us, start_us + self.calendar.width_us, answers_below, truths_below
-        )
-        self._elsewhere.discard(number)
-        return joined_cohort(*found) if found is not None else None
+    def read(self, ref: CohortRef) -> ClosedCohort | None:
+        """The rows of a sealed cohort; None where there are none (any more)."""
+        start_us = self.calendar.start_us(ref.number)
+        end_us = start_us + self.calendar.width_us
+        looked = self._lookup.cohort(start_us, end_us, ref.answers_below, ref.truths_below)
+        if looked is None:
+            return None
+        return ClosedCohort(ref, start_us, end_us, joined(looked.answers, looked.truths), looked)
 
-    def _count_strays(self) -> None:
-        events, requests = self._strays
-        n = len(events) + len(requests)
-        if n:
-            known = self._lookup.known(tuple(events), tuple(requests))
-            self.labels_of_older += known
-            self.unknown_labels += n - known
-            self._strays = ({}, {})
+    def _through(self) -> int:
+        return min(self._answers_sealed.through, self._truths_sealed.through)
 
-    def _let_go(self) -> None:
+    def _give_up(self) -> None:
         """Keep memory within its bound."""
-        while self._join.rows > self._memory_rows:
-            oldest = self._join.cohorts()[0]
-            self._join.take(oldest)
-            self._elsewhere.add(oldest)
+        if self._labelled_from is None:
+            waits_us = self.calendar.horizon_us + UNLABELLED_HOURS * US_PER_HOUR
+            oldest = int(self.calendar.cohort_of(np.array([self._clock.now_us - waits_us]))[0])
+            self._open = {number for number in self._open if number >= oldest}
+            self._answers_sealed.forget_through(oldest - 1)
+        while len(self._open) > MOST_OPEN:
+            self._open.discard(min(self._open))
+            self.given_up += 1
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays."""
@@ -168,32 +186,21 @@ class Cohorts:
                 self.calendar.horizon_us,
                 self.calendar.lateness_us,
             ],
-            "join": self._join.state(),
             "clock": self._clock.state(),
             "answers_sealed": self._answers_sealed.state(),
             "truths_sealed": self._truths_sealed.state(),
-            "elsewhere": sorted(self._elsewhere),
-            "strays": [list(ids) for ids in self._strays],
-            "late_answers": self.late_answers,
-            "unknown_labels": self.unknown_labels,
-            "labels_of_older": self.labels_of_older,
+            "open": np.array(sorted(self._open), np.int64),
+            "labelled_from": self._labelled_from,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up `state`; StateError where it was cut by another calendar."""
         found = Calendar(*(int(value) for value in state["calendar"]))
         if found != self.calendar:
-            raise StateError(
-                f"saved cohorts were cut by {found}, now by {self.calendar}: drop the "
-                "performance state of the model and let its cohorts start anew"
-            )
-        self._join = LabelJoin.from_state(self.calendar, state["join"])
+            raise StateError(f"saved cohorts were cut by {found}, now by {self.calendar}")
         self._clock.restore(state["clock"])
         self._answers_sealed.restore(state["answers_sealed"])
         self._truths_sealed.restore(state["truths_sealed"])
-        self._elsewhere = {int(number) for number in state["elsewhere"]}
-        events, requests = (dict.fromkeys(map(str, ids)) for ids in state["strays"])
-        self._strays = (events, requests)
-        self.late_answers = int(state["late_answers"])
-        self.unknown_labels = int(state["unknown_labels"])
-        self.labels_of_older = int(state["labels_of_older"])
+        self._open = {int(number) for number in state["open"]}
+        since = state["labelled_from"]
+        self._labelled_from = None if since is None else int(since)

@@ -4,7 +4,7 @@ In: closed cohorts, with and without labels. Out: measurements. Never: a metric;
 metrics can be believed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -114,9 +114,7 @@ class CoverageWatch:
         if not len(rows):
             return []
         found = [self._fewer(rows), self._slower(rows, ended_us)]
-        score = rows.answer if np.isnan(rows.score).all() else rows.score
-        new = np.column_stack((rows.features, score, ~rows.labelled))
-        self._window = np.concatenate((self._window, new))
+        self._window = np.concatenate((self._window, _compared(rows)))
         while len(self._window) >= WINDOW_ROWS:
             found.append(self._biased(self._window[:WINDOW_ROWS]))
             self._window = self._window[WINDOW_ROWS:]
@@ -215,13 +213,22 @@ class CoverageWatch:
             values=dict(ranked),
         )
 
+    @property
+    def pending_rows(self) -> int:
+        """Live predictions of the last cohorts that wait for a comparison."""
+        return len(self._window)
+
+    def refill(self, rows: Sequence[CohortRows], pending: int) -> None:
+        """After `restore`: the live predictions of the last cohorts, of which so many wait."""
+        together = np.concatenate((self._window[:0], *(_compared(one) for one in rows)))
+        self._window = together[len(together) - pending :]
+
     def state(self) -> dict[str, Any]:
-        """Plain arrays."""
+        """Plain arrays; the rows that wait are read back (`refill`)."""
         return {
             "curve": self.curve.state(),
             "shares": self._shares,
             "slow_in_a_row": self._slow_in_a_row,
-            "window": self._window,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -229,7 +236,12 @@ class CoverageWatch:
         self.curve = DelayCurve.from_state(state["curve"])
         self._shares = np.array(state["shares"], np.float64)
         self._slow_in_a_row = int(state["slow_in_a_row"])
-        self._window = np.array(state["window"], np.float64)
+
+
+def _compared(rows: CohortRows) -> Float64:
+    """Features, score (or answer), and whether there is no label."""
+    score = rows.answer if np.isnan(rows.score).all() else rows.score
+    return np.column_stack((rows.features, score, ~rows.labelled))
 
 
 def labels_stopped(answers_clock_us: int, labels_clock_us: int, curve: DelayCurve) -> Measurement:

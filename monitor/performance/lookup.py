@@ -1,16 +1,49 @@
-"""The port to predictions and labels that memory does not hold.
+"""The port to stored predictions and labels: cohorts are read back when they close.
 
-In: a model's span of event time and bounds of offsets. Out: the same rows that memory would have
-given. Storage fills it from ClickHouse; `MemoryLookUp` from what it was shown (backtests, tests).
-Never: a join; that is the same for both.
+In: a model's span of event time and bounds of offsets. Out: its predictions and the labels that
+came for them. Storage answers from ClickHouse, or from memory in backtests and tests. Never: a
+join; that is the same for all.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
-
-import numpy as np
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from monitor.performance.rows import Answers, Truths
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked:
+    """What is stored of a cohort; predictions and labels each in offset order."""
+
+    answers: Answers
+    truths: Truths
+    predictions: Any = None
+    """Arrow table with the row of each answer: features, segments, ... as they were logged."""
+    labels: Any = None
+    """Arrow table with the row of each truth: with what the training pipeline computed."""
+
+
+class StoredRows(Protocol):
+    """Reads one model's rows as they are stored. Raises StorageError when it cannot."""
+
+    @property
+    def topic(self) -> str:
+        """Of the predictions."""
+        ...
+
+    @property
+    def partition(self) -> int:
+        """Of the predictions and of their labels."""
+        ...
+
+    def cohort_rows(
+        self, started_us: int, ended_us: int, answers_below: int, truths_below: int
+    ) -> tuple[Any, Any] | None:
+        """The predictions and the labels of a sealed cohort as Arrow tables: see `LookUp.cohort`.
+
+        Columns as in the tables `predictions` and `labels`, repeats of a row left out.
+        """
+        ...
 
 
 class LookUp(Protocol):
@@ -18,23 +51,18 @@ class LookUp(Protocol):
 
     def cohort(
         self, started_us: int, ended_us: int, answers_below: int, truths_below: int
-    ) -> tuple[Answers, Truths] | None:
-        """A cohort that memory does not hold; None without a prediction.
+    ) -> Looked | None:
+        """A sealed cohort; None without a prediction.
 
         Predictions with `started_us` <= event time < `ended_us` and an offset below
         `answers_below`, and the labels with an offset below `truths_below` that name one of their
-        event or request ids; both in offset order, resends and answers of a status other than ok
-        left out.
+        event or request ids; resends and answers of a status other than ok left out.
         """
-        ...
-
-    def known(self, event_ids: Sequence[str], request_ids: Sequence[str]) -> int:
-        """How many of these ids (a batch, each once) belong to a stored prediction."""
         ...
 
 
 class MemoryLookUp:
-    """A look-up over everything it was shown, for runs whose data fit into memory."""
+    """A look-up over everything it was shown."""
 
     def __init__(self) -> None:
         self._answers: list[Answers] = []
@@ -49,7 +77,7 @@ class MemoryLookUp:
 
     def cohort(
         self, started_us: int, ended_us: int, answers_below: int, truths_below: int
-    ) -> tuple[Answers, Truths] | None:
+    ) -> Looked | None:
         """See `LookUp.cohort`."""
         if not self._answers:
             return None
@@ -58,20 +86,6 @@ class MemoryLookUp:
         inside = (times >= started_us) & (times < ended_us) & (answers.offsets < answers_below)
         if not inside.any():
             return None
-        answers = answers.at(np.flatnonzero(inside))
         truths = Truths.join(self._truths or [Truths.none()])
-        events, requests = set(answers.event_ids), set(answers.request_ids) - {""}
-        named = [
-            row
-            for row, (event, request) in enumerate(
-                zip(truths.event_ids, truths.request_ids, strict=True)
-            )
-            if truths.offsets[row] < truths_below and (event in events or request in requests)
-        ]
-        return answers, truths.at(np.array(named, np.int64))
-
-    def known(self, event_ids: Sequence[str], request_ids: Sequence[str]) -> int:
-        """See `LookUp.known`."""
-        events = {one for part in self._answers for one in part.event_ids}
-        requests = {one for part in self._answers for one in part.request_ids} - {""}
-        return len(events & set(event_ids)) + len(requests & set(request_ids))
+        in_time = truths.offsets < truths_below
+        return Looked(answers.at(inside.nonzero()[0]), truths.at(in_time.nonzero()[0]))

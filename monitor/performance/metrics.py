@@ -10,7 +10,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from monitor.events import Bool, Float64
+from monitor.events import Bool, Float64, Int64
 from monitor.performance.bands import jackknife_bands
 from monitor.performance.decisions import Confusion
 from monitor.performance.probabilities import ProbabilitySums
@@ -30,6 +30,10 @@ _SHARES: Final = (
 )
 _LOSSES: Final = ("log_loss", "brier", "mae", "rmse")
 _BOUNDS: Final = dict.fromkeys(_SHARES, (0.0, 1.0)) | dict.fromkeys(_LOSSES, (0.0, np.inf))
+
+
+Reliability = tuple[Float64, Float64, Int64]
+"""(mean probability, observed rate, count) of each bin that is not empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,23 @@ def measured(task: Task, rows: Labelled) -> tuple[Metric, ...]:
         _metric(name, values[name], float(low[k]), float(high[k]), len(rows))
         for k, name in enumerate(names)
     )
+
+
+def reliability(task: Task, rows: Labelled) -> Reliability:
+    """The reliability curve; of a regression model there is none."""
+    if task == "regression":
+        return np.zeros(0), np.zeros(0), np.zeros(0, np.int64)
+    if task == "binary":
+        return ProbabilitySums.binary(rows.truth, rows.score).reliability()
+    return ProbabilitySums.multiclass(rows.truth, rows.scores).reliability()
+
+
+def confusion(task: Task, rows: Labelled) -> Int64:
+    """Counts, int64[classes, classes]: truth by answer; of a regression model there are none."""
+    if task == "regression":
+        return np.zeros((0, 0), np.int64)
+    classes = 2 if task == "binary" else rows.scores.shape[1]
+    return Confusion.of(rows.truth, rows.answer, classes=classes).counts.astype(np.int64)
 
 
 def _metric(name: str, value: float, low: float, high: float, n: int) -> Metric:

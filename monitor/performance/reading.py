@@ -1,8 +1,7 @@
 """Events as performance needs them: classes and categories as numbers.
 
-In: validated columns of predictions and labels of one model, and its card. Out: `Answers` and
-`Truths`. Never: a resend, an answer that was not the model's (status other than ok), a version
-without a card.
+In: stored rows of predictions and labels of one model (Arrow tables), and its card; or a labelled
+data set. Out: `Answers` and `Truths`; a reference. Never: a value whose fault makes it unusable.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,12 +11,13 @@ import numpy as np
 import xxhash
 
 from monitor.errors import ConfigError
-from monitor.events import Bool, Float64, LabelColumns, PredictionColumns
+from monitor.events import Float64
 from monitor.performance.metrics import Labelled
 from monitor.performance.reference import PerformanceReference
 from monitor.performance.rows import Answers, Truths
+from monitor.performance.stored import MapEntries, moments_of, numbers_of, texts_of, usable
 from schemas.model import ModelCard
-from schemas.values import as_float, class_text
+from schemas.values import USABLE_FAULTS, as_float, class_text
 
 MAX_FEATURES: Final = 32
 """Features kept for the comparison of labelled and unlabelled predictions."""
@@ -36,7 +36,7 @@ class AnswerReader:
     like
         The reader of the model's first version: classes and features keep its order.
 
-    **Cost**: about 2 microseconds a prediction of 10 features, half of one a label.
+    **Cost**: about 3 microseconds a prediction of 10 features, half of one a label.
 
     >>> card = ModelCard(model="m", model_version="1", task="binary", features={
     ...     "age": {"type": "number"}})
@@ -72,42 +72,75 @@ class AnswerReader:
         known = self._codes
         return np.fromiter((known.get(class_text(one), np.nan) for one in values), np.float64)
 
-    def truths(self, columns: LabelColumns) -> Truths:
-        """Labels of a batch."""
-        events = columns.events
+    def truths(self, table: Any) -> Truths:
+        """Stored labels, in the table's order."""
+        if self.task == "regression":
+            value = _finite(numbers_of(table, "label_number"))
+        else:
+            value = self.codes(texts_of(table, "label"))
         return Truths(
-            offsets=columns.offsets,
-            observed_us=columns.observed_us,
-            event_ids=[event.get("event_id") or "" for event in events],
-            request_ids=[event.get("request_id") or "" for event in events],
-            value=self.codes([event["label"] for event in events]),
+            offsets=np.asarray(table["offset"], np.int64),
+            observed_us=moments_of(table, "observed_at"),
+            event_ids=texts_of(table, "event_id"),
+            request_ids=texts_of(table, "request_id"),
+            value=value,
         )
 
-    def answers(self, columns: PredictionColumns) -> Answers:
-        """Predictions of one version in a batch, without resends and what was not its answer."""
-        n = len(columns)
-        events = columns.events
-        usual = np.fromiter(
-            (event.get("status", "ok") == "ok" for event in events), np.bool_, count=n
+    def answers(self, table: Any, thresholds: Mapping[str, float | None]) -> Answers:
+        """Stored predictions of the versions that `thresholds` names, in the table's order."""
+        names = texts_of(table, "model_version")
+        present = set(names)
+        thresholds = {name: one for name, one in thresholds.items() if name in present}
+        versions = tuple(thresholds)
+        places = {name: place for place, name in enumerate(versions)}
+        version = np.array([places[name] for name in names], np.int64)
+        n = len(version)
+        nothing = np.full(n, np.nan)
+        numbers, texts = self._values(table)
+        score = _finite(numbers_of(table, "score")) if self.task == "binary" else nothing
+        if self.task == "regression":
+            answer = _finite(numbers_of(table, "prediction_number"))
+        else:
+            answer = self.codes(texts_of(table, "prediction"))
+        for place, threshold in enumerate(thresholds.values()):
+            if threshold is not None and self.task == "binary":
+                own = (version == place) & ~np.isnan(score)
+                answer[own] = score[own] >= threshold
+        said = MapEntries(table["scores"])
+        named = self.classes if self.task == "multiclass" else ()
+        scores = np.array([said.numbers(name) for name in named], np.float64)
+        return Answers(
+            offsets=np.asarray(table["offset"], np.int64),
+            occurred_us=np.minimum(moments_of(table, "occurred_at"), moments_of(table, "sent_at")),
+            event_ids=texts_of(table, "event_id"),
+            request_ids=texts_of(table, "request_id"),
+            versions=versions,
+            version=version,
+            live=np.array([role == "live" for role in texts_of(table, "role")], np.bool_),
+            answer=answer,
+            score=score,
+            scores=scores.reshape(len(named), n).T.copy(),
+            features=self._features(numbers, texts, n),
         )
-        kept: Bool = usual & ~columns.repeated
-        score = columns.numbers.get("score", np.full(n, np.nan))
-        answers = Answers(
-            offsets=columns.offsets,
-            occurred_us=columns.event_us,
-            event_ids=columns.event_ids,
-            request_ids=[event.get("request_id") or "" for event in events],
-            versions=(columns.model_version,),
-            version=np.zeros(n, np.int64),
-            live=np.fromiter(
-                (event.get("role", "live") == "live" for event in events), np.bool_, count=n
-            ),
-            answer=self._answer(columns.numbers, columns.categories, score),
-            score=score if self.task == "binary" else np.full(n, np.nan),
-            scores=self._scores(events),
-            features=self._features(columns.numbers, columns.categories, n),
-        )
-        return answers if kept.all() else answers.at(np.flatnonzero(kept))
+
+    def _values(self, table: Any) -> tuple[dict[str, Float64], dict[str, list[str | None]]]:
+        """The features' usable values as they were logged."""
+        found = MapEntries(table["faults"])
+        faults = {name: found.texts(name) for name in found.names}
+        numbers, texts = MapEntries(table["numbers"]), MapEntries(table["strings"])
+        told: dict[str, Float64] = {}
+        named: dict[str, list[str | None]] = {}
+        for name, is_category in zip(self.features, self.categories, strict=True):
+            entries = texts if is_category else numbers
+            kept = usable(entries, faults, name, USABLE_FAULTS)
+            if is_category:
+                values = texts.texts(name)
+                named[name] = [
+                    value if ok else None for value, ok in zip(values, kept.tolist(), strict=True)
+                ]
+            else:
+                told[name] = np.where(kept, numbers.numbers(name), np.nan)
+        return told, named
 
     def reference(
         self,
@@ -150,15 +183,6 @@ class AnswerReader:
             return named
         decided = (score >= self._threshold).astype(np.float64)
         return np.where(np.isnan(score), named, decided)
-
-    def _scores(self, events: Sequence[dict[str, Any]]) -> Float64:
-        if self.task != "multiclass":
-            return np.zeros((len(events), 0))
-        rows = [
-            [as_float(scores.get(name, np.nan)) for name in self.classes]
-            for scores in (event.get("scores") or {} for event in events)
-        ]
-        return np.array(rows, np.float64).reshape(len(events), len(self.classes))
 
     def _features(
         self,

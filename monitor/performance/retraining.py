@@ -6,7 +6,7 @@ for a loss that nothing could have avoided.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from monitor.events import Float64
 from monitor.findings import Measurement, Verdict
 from monitor.performance.betting import BettingDetector
 from monitor.performance.blocks import BLOCK_ROWS, Blocks
+from monitor.performance.drifts import Drift
 from monitor.performance.losses import LEAST_PROBABILITY
 from monitor.performance.recalibration import Recalibration, least_gain
 from monitor.performance.recent import LabelledRows
@@ -31,10 +32,11 @@ FIT_ROWS: Final = 1_000
 """Labelled rows that a recalibration needs."""
 TRAINING_ROWS: Final = 5_000
 """Labelled rows that a retraining needs, at least."""
-LAST_BLOCKS: Final = 20
-"""Blocks that the gain is told of, and must be above 0 in for the advice to stand."""
+LAST_BLOCKS: Final = 60
+"""Blocks in which the gain must be above 0 for the advice to stand."""
+LEAST_BLOCKS: Final = 10
+"""Blocks that the gain is told of, or all since it rose, LAST_BLOCKS at most."""
 COHORTS: Final = 750
-DRIFTS: Final = 200
 LEVEL: Final = 0.95
 
 
@@ -88,6 +90,8 @@ class ExpectedGain:
         self._last: Float64 = np.zeros((0, 2))
         self.risen = False
         """Whether the gain has been found above chance, and still is above 0."""
+        self._since = 0
+        """Blocks since it rose."""
         self._estimated = False
 
     def add(self, past: LabelledRows, rows: LabelledRows, most: Float64) -> None:
@@ -116,11 +120,12 @@ class ExpectedGain:
         self._take(np.column_stack((gain, base, gain)), estimated=True)
 
     def now(self) -> Gain:
-        """Of the last blocks."""
-        n = len(self._last)
+        """Of the blocks since it rose."""
+        told = self._last[-max(self._since, LEAST_BLOCKS) :]
+        n = len(told)
         if not n:
             return Gain(0.0, np.nan, np.nan, np.nan, 0, self._estimated)
-        gains, base = self._last[:, 0], float(self._last[:, 1].mean())
+        gains, base = told[:, 0], float(told[:, 1].mean())
         mean, width = float(gains.mean()), float("nan")
         if n > 1:
             error = float(gains.std(ddof=1)) / np.sqrt(n)
@@ -135,8 +140,10 @@ class ExpectedGain:
             scale = max(base, 1e-9)
             bound = max(most, -gain, LEAST_BOUND * scale)
             rise = self._detector.add(gain / scale, bound=bound / scale)
+            self._since = self._since + 1 if self.risen else 0
             if rise.alarm:
-                self.risen = True
+                if not self.risen:
+                    self.risen, self._since = True, rise.blocks
                 self._detector.begin_again()
         self._last = np.concatenate((self._last, blocks[:, :2]))[-LAST_BLOCKS:]
         if len(blocks) and self._last[:, 0].mean() <= 0.0:
@@ -149,6 +156,7 @@ class ExpectedGain:
             "blocks": self._blocks.state(),
             "last": self._last,
             "risen": self.risen,
+            "since": self._since,
             "estimated": self._estimated,
         }
 
@@ -157,19 +165,8 @@ class ExpectedGain:
         self._detector.restore(state["detector"])
         self._blocks.restore(state["blocks"])
         self._last = np.array(state["last"], np.float64).reshape(-1, 2)
-        self.risen, self._estimated = bool(state["risen"]), bool(state["estimated"])
-
-
-@dataclass(slots=True)
-class Drift:
-    """An alert of drift while it was on, in event time."""
-
-    mark: str
-    name: str
-    """What drifted: a feature, `score`, or the alert's name."""
-    starts_us: int
-    fired_us: int
-    ended_us: int | None = None
+        self.risen, self._since = bool(state["risen"]), int(state["since"])
+        self._estimated = bool(state["estimated"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,34 +200,18 @@ class RetrainWatch:
 
     def __init__(self, task: Task, blocks_between_alarms: float) -> None:
         self.gain = ExpectedGain(task, blocks_between_alarms)
-        self._drifts: deque[Drift] = deque(maxlen=DRIFTS)
         self._cohorts: deque[tuple[int, int]] = deque(maxlen=COHORTS)
         """(begin, labelled rows) of the cohorts."""
 
-    def drift_fired(self, mark: str, name: str, starts_us: int, at_us: int) -> None:
-        """An alert of drift fires."""
-        if not any(one.mark == mark and one.ended_us is None for one in self._drifts):
-            self._drifts.append(Drift(mark, name, starts_us, at_us))
+    def close(
+        self, started_us: int, ended_us: int, labelled: int, drifts: Sequence[Drift]
+    ) -> Measurement:
+        """A cohort is closed, its rows are counted in the gain: whether a retraining is due.
 
-    def drift_ended(self, mark: str, at_us: int) -> None:
-        """An alert of drift is over."""
-        for one in self._drifts:
-            if one.mark == mark and one.ended_us is None:
-                one.ended_us = at_us
-
-    def drifting(self, at_us: int) -> list[Drift]:
-        """The alerts of drift that were on at an event time, the newest last."""
-        on = [
-            one
-            for one in self._drifts
-            if one.fired_us <= at_us and (one.ended_us is None or one.ended_us > at_us)
-        ]
-        return sorted(on, key=lambda one: (one.starts_us, one.mark))
-
-    def close(self, started_us: int, ended_us: int, labelled: int) -> Measurement:
-        """A cohort is closed, its rows are counted in the gain: whether a retraining is due."""
+        `drifts` are the alerts of drift that were on at its end, the newest last.
+        """
         self._cohorts.append((started_us, labelled))
-        gain, drifts = self.gain.now(), self.drifting(ended_us)
+        gain = self.gain.now()
         worth = self.gain.risen and gain.relative >= GAIN_FLOOR
         due = worth and bool(drifts)
         values = {"expected_gain": gain.mean, "baseline_loss": gain.baseline_loss}
@@ -272,20 +253,12 @@ class RetrainWatch:
         """Plain values and arrays."""
         return {
             "gain": self.gain.state(),
-            "drifts": [
-                [one.mark, one.name, one.starts_us, one.fired_us, one.ended_us]
-                for one in self._drifts
-            ],
             "cohorts": np.array(self._cohorts, np.int64).reshape(-1, 2),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up `state`."""
         self.gain.restore(state["gain"])
-        self._drifts.clear()
-        for mark, name, starts_us, fired_us, ended_us in state["drifts"]:
-            ended = None if ended_us is None else int(ended_us)
-            self._drifts.append(Drift(str(mark), str(name), int(starts_us), int(fired_us), ended))
         self._cohorts.clear()
         self._cohorts.extend((int(a), int(b)) for a, b in np.array(state["cohorts"]).tolist())
 
@@ -297,7 +270,7 @@ def _cross(p: Float64, score: Float64) -> Float64:
     return loss
 
 
-def _words(gain: Gain, drifts: list[Drift], window: Window) -> str:
+def _words(gain: Gain, drifts: Sequence[Drift], window: Window) -> str:
     names = list(dict.fromkeys(one.name for one in reversed(drifts)))
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     how = "estimated without labels" if gain.estimated else f"{gain.low:.3f} to {gain.high:.3f}"

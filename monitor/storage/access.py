@@ -25,6 +25,8 @@ WRITTEN_TABLES: Final = (
     "rejections",
     "pane_summaries",
     "findings",
+    "cohorts",
+    "comparisons",
     "alerts",
 )
 """What a worker writes; it reads them too."""

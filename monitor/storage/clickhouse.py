@@ -6,7 +6,7 @@ spans two months of a table (an insert is atomic within one table partition only
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Self
 
@@ -19,11 +19,20 @@ from monitor.config import ClickHouseSettings
 from monitor.decisions import Boundary, Ruling
 from monitor.errors import StorageError
 from monitor.events import RejectedRecord
+from monitor.storage.cohort_rows import (
+    LABEL_SCHEMA,
+    LABELS_OF_SQL,
+    LABELS_SQL,
+    PREDICTION_SCHEMA,
+    PREDICTIONS_SQL,
+    CohortSpan,
+    as_schema,
+    with_pending,
+)
 from monitor.storage.connection import Connection
-from monitor.storage.queries import LOGGED_EVENTS, ask
 from monitor.storage.refusal import OF_CONTENT, in_log_order, places, refusal, store_by_halves
 from monitor.storage.schema import migrate
-from monitor.storage.store import REFUSED, Logged, StoreBatch, StoredUntil, Watermark
+from monitor.storage.store import REFUSED, StoreBatch, StoredUntil, Watermark
 from monitor.storage.tables import (
     MONTHLY_TABLES,
     alert_rows,
@@ -69,10 +78,10 @@ SELECT content FROM profiles WHERE profile_hash = {profile_hash:String} LIMIT 1
 
 
 class ClickHouseStore:
-    """Rows to ClickHouse with the writer's account."""
+    """Rows to ClickHouse with the writer's account; to read alone, with the `reader`'s."""
 
-    def __init__(self, settings: ClickHouseSettings) -> None:
-        self.connection = Connection(settings)
+    def __init__(self, settings: ClickHouseSettings, *, reader: bool = False) -> None:
+        self.connection = Connection(settings, reader=reader)
 
     def migrate(self) -> list[str]:
         """Create what is missing; gives the names of the migrations applied now."""
@@ -118,13 +127,20 @@ class ClickHouseStore:
         refused = {(row["partition"], row["offset"]): row["message"] for row in rows}
         return StoredUntil(topic, **marks, refused=refused)
 
-    def logged(self, model: str, event_ids: Sequence[str]) -> list[Logged]:
-        """The stored predictions of these ids, resends left out, by time and offset."""
-        named = {"model": model, "event_ids": list(event_ids)}
-        return [
-            Logged(**{**row, "occurred_us": to_us(row["occurred_us"])})
-            for row in ask(self.connection, LOGGED_EVENTS, named)
-        ]
+    def cohort_rows(
+        self, span: CohortSpan, pending: Sequence[StoreBatch]
+    ) -> tuple[Any, Any] | None:
+        """See `Store.cohort_rows`."""
+        given = span.parameters()
+
+        def named(ids: Sequence[str]) -> list[Any]:
+            return [self._table(LABELS_OF_SQL, LABEL_SCHEMA, {**given, "ids": list(ids)})]
+
+        stored = (
+            self._table(PREDICTIONS_SQL, PREDICTION_SCHEMA, given),
+            self._table(LABELS_SQL, LABEL_SCHEMA, given),
+        )
+        return with_pending(span, stored, named, pending)
 
     def save_card(self, card: ModelCard, *, appended_us: int) -> None:
         """Keep a registration."""
@@ -153,6 +169,10 @@ class ClickHouseStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _table(self, sql: str, schema: Any, given: Mapping[str, Any]) -> Any:
+        used = {name: value for name, value in given.items() if f"{{{name}:" in sql}
+        return as_schema(schema, pa.Table.from_batches(self.connection.arrow(sql, used)))
 
     def _insert(
         self, table: str, rows: Any, refuse: Callable[[Any, StorageError], None] | None = None

@@ -14,8 +14,9 @@ from monitor.clock import to_us
 from monitor.decisions import Boundary, Ruling
 from monitor.errors import StorageError
 from monitor.events import RejectedRecord
+from monitor.storage.cohort_rows import CohortSpan, labels_among, of_memory, with_pending
 from monitor.storage.refusal import Place, places, refusal
-from monitor.storage.store import REFUSED, Logged, StoreBatch, StoredUntil, Watermark
+from monitor.storage.store import REFUSED, StoreBatch, StoredUntil, Watermark
 from monitor.storage.tables import (
     MONTHLY_TABLES,
     alert_rows,
@@ -68,6 +69,8 @@ KEYS: Final = {
         "card_hash",
     ),
     "commands": ("model", "fingerprint", "topic", "partition", "offset"),
+    "cohorts": ("model", "model_version", "segment", "cohort_start", "topic", "partition"),
+    "comparisons": ("model", "new_version", "old_version", "blocks", "topic", "partition"),
 }
 """By what a repeated row is recognised: the sorting keys of the tables."""
 
@@ -138,25 +141,20 @@ class MemoryStore:
         }
         return StoredUntil(topic, **marks, refused=refused)
 
-    def logged(self, model: str, event_ids: Sequence[str]) -> list[Logged]:
-        """The stored predictions of these ids, resends left out, by time and offset."""
+    def cohort_rows(
+        self, span: CohortSpan, pending: Sequence[StoreBatch]
+    ) -> tuple[Any, Any] | None:
+        """See `Store.cohort_rows`."""
         self._refuse()
-        asked = set(event_ids)
-        found = [
-            Logged(
-                event_id=row["event_id"],
-                model_version=row["model_version"],
-                occurred_us=to_us(row["occurred_at"]),
-                numbers=row["numbers"],
-                strings=row["strings"],
-                faults=row["faults"],
-                score=row["score"],
-                prediction=row["prediction"],
-            )
-            for row in self.rows("predictions")
-            if row["model"] == model and row["event_id"] in asked and not row["repeated"]
-        ]
-        return sorted(found, key=lambda event: event.occurred_us)
+        labels = self._tables["labels"]
+
+        def named(ids: Sequence[str]) -> list[Any]:
+            known = pa.chunked_array([list(ids)], pa.string())
+            return [labels_among(labels, span, known)]
+
+        return with_pending(
+            span, of_memory(span, self._tables["predictions"], labels), named, pending
+        )
 
     def save_card(self, card: ModelCard, *, appended_us: int) -> None:
         """Keep a registration."""

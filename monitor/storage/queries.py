@@ -182,6 +182,26 @@ ORDER BY model, month, alertname, feature
 """,
 )
 
+INCIDENTS = Query(
+    "incidents",
+    "Every incident in the order of its opening: its alerts, and what the alert nearest to the "
+    "cause said first.",
+    """
+SELECT model, incident, min(starts_at) AS opened_at, max(moved_at) AS last_at,
+    arrayDistinct(arraySort(groupArray(trimRight(concat(alertname, ' ', feature))))) AS names,
+    argMinIf(annotations['summary'], (moved_at, last_offset),
+        state = 'firing' AND NOT mapContains(annotations, 'inhibited_by')) AS words
+FROM
+(
+    SELECT *, annotations['incident'] AS incident
+    FROM alerts FINAL
+    WHERE published AND mapContains(annotations, 'incident')
+)
+GROUP BY model, incident
+ORDER BY opened_at, model, incident
+""",
+)
+
 FIRING_ALERTS = Query(
     "firing_alerts",
     "Alerts that are open now, the newest first.",
@@ -268,19 +288,6 @@ LIMIT 100
 """,
 )
 
-LOGGED_EVENTS = Query(
-    "logged_events",
-    "What a model saw and answered in the predictions of these ids, resends left out.",
-    """
-SELECT event_id, model_version, occurred_at AS occurred_us, numbers, strings, faults, score,
-    prediction
-FROM predictions
-WHERE model = {model:String} AND event_id IN {event_ids:Array(String)} AND NOT repeated
-ORDER BY occurred_at, offset
-LIMIT 1 BY topic, partition, offset
-""",
-)
-
 LABELS_OF_EVENT = Query(
     "labels_of_event",
     "The labels that came for one prediction, the last one first.",
@@ -338,6 +345,7 @@ ALL: Final[tuple[Query, ...]] = (
     FAULTS_BY_FEATURE,
     ALERT_MOVES,
     ALERTS_BY_MONTH,
+    INCIDENTS,
     FIRING_ALERTS,
     MOVES_OF_ALERT,
     COMMANDS_OF_ALERT,
@@ -345,7 +353,6 @@ ALL: Final[tuple[Query, ...]] = (
     FINDINGS_BY_MONTH,
     FINDINGS_OF_FEATURE,
     EVENT_BY_ID,
-    LOGGED_EVENTS,
     LABELS_OF_EVENT,
     LAST_EVENTS,
     CARDS_OF_MODEL,

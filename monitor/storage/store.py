@@ -6,7 +6,7 @@ Never: anything of ClickHouse.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -21,7 +21,11 @@ from monitor.events import (
     RejectedRecord,
 )
 from monitor.findings import Finding
+from monitor.performance.report import CohortReport
 from schemas import ModelCard
+
+if TYPE_CHECKING:
+    from monitor.storage.cohort_rows import CohortSpan
 
 REFUSED: Final = "refused_by_store"
 """Reason of the rejection of a valid record whose row the store would not take."""
@@ -64,6 +68,7 @@ class StoreBatch:
     rejected: Sequence[RejectedRecord] = ()
     panes: Sequence[PaneSummary] = ()
     findings: Sequence[Finding] = ()
+    cohorts: Sequence[CohortReport] = ()
 
     def after(self, *stored: StoredUntil) -> "StoreBatch":
         """The batch without the rows that are stored already (one `StoredUntil` per topic)."""
@@ -94,20 +99,6 @@ class StoreBatch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """One stored prediction, as far as a label is compared with it."""
-
-    event_id: str
-    model_version: str
-    occurred_us: int
-    numbers: Mapping[str, float]
-    strings: Mapping[str, str]
-    faults: Mapping[str, str]
-    score: float | None
-    prediction: str
-
-
 class Store(Protocol):
     """Where the rows go.
 
@@ -134,8 +125,13 @@ class Store(Protocol):
         """How far the rows of a topic are stored, for a restore."""
         ...
 
-    def logged(self, model: str, event_ids: Sequence[str]) -> list[Logged]:
-        """The stored predictions of these ids, resends left out, by time and offset."""
+    def cohort_rows(
+        self, span: "CohortSpan", pending: Sequence[StoreBatch]
+    ) -> tuple[Any, Any] | None:
+        """The predictions and the labels of a cohort, as Arrow tables in offset order.
+
+        With those of `pending`, which are on their way. None without a prediction.
+        """
         ...
 
     def save_card(self, card: ModelCard, *, appended_us: int) -> None:

@@ -19,6 +19,7 @@ from monitor.decisions import Boundary, Ruling, card_hash
 from monitor.events import LabelColumns, PaneSummary, RejectedRecord
 from monitor.findings import Finding, Measurement, Span
 from monitor.storage.arrays import answers, maps, moments, repeated_words, texts, words
+from monitor.storage.performance_rows import cohort_table, comparison_table
 from monitor.storage.predictions import prediction_rows
 from monitor.storage.store import StoreBatch
 from schemas import ModelCard
@@ -56,6 +57,11 @@ def batch_tables(batch: StoreBatch) -> Iterator[tuple[str, Any]]:
         yield "pane_summaries", pane_rows(batch.panes)
     if batch.findings:
         yield "findings", finding_rows(batch.findings)
+    if batch.cohorts:
+        yield "cohorts", cohort_table(batch.cohorts)
+        compared = comparison_table(batch.cohorts)
+        if len(compared):
+            yield "comparisons", compared
 
 
 def label_rows(parts: Sequence[LabelColumns]) -> Any:

@@ -236,7 +236,7 @@ class Plant:
         committed = {
             (topic, number): self.publisher.offsets.get((topic, number), 0)
             for number in range(partitions)
-            for topic in (PREDICTIONS, TOPICS.commands)
+            for topic in (PREDICTIONS, TOPICS.labels, TOPICS.commands)
         }
         other.positions = other.pipeline.restore(
             [

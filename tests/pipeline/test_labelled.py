@@ -1,181 +1,179 @@
-"""Labels against what was logged: another value offline, and a feature that knows the answer."""
+"""Labels on the wired path: what cohorts say is a function of the two partitions, and no more."""
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import orjson
-import pandas as pd
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import log_loss, roc_auc_score
 
 from monitor.errors import StorageError
-from monitor.labelled import LOOK_LABELS
-from monitor.profiling.build import build_profile
-from monitor.profiling.dataset import frame_dataset
-from monitor.sketches.profile import Profile
-from schemas import FeatureSpec, ModelCard
 from schemas.alert import AlertEvent
-from tests.pipeline.harness import MODEL, MONITORING, TOPICS, LogRecord, Plant
+from tests.pipeline.harness import TOPICS, LogRecord, Plant
+from tests.pipeline.labelled_log import (
+    FIRST_MS,
+    HOUR_MS,
+    PER_HOUR,
+    card,
+    frame,
+    labels,
+    log,
+    merged,
+    plant,
+    predictions,
+)
 
-N = 1_200
-FEATURES = {"amount": FeatureSpec(type="number"), "shop": FeatureSpec(type="category")}
-
-
-def _frame(n: int, seed: int, *, leak: bool) -> pd.DataFrame:
-    """Events whose score ranks the answers a little; with `leak`, `amount` is the answer."""
-    rng = np.random.default_rng(seed)
-    score = rng.uniform(size=n)
-    label = rng.uniform(size=n) < 0.3 + 0.4 * score
-    return pd.DataFrame(
-        {
-            "amount": np.where(label, 1.0, -1.0) * leak + rng.normal(size=n) * (0.1 if leak else 1),
-            "shop": rng.choice(["a", "b", "c"], n),
-            "score": score,
-            "prediction": np.where(score > 0.5, "1", "0"),
-            "label": label,
-        }
-    )
-
-
-def _card(profile: Profile | None = None) -> ModelCard:
-    return ModelCard(
-        model=MODEL,
-        model_version="1",
-        task="binary",
-        features=FEATURES,
-        monitoring=MONITORING,
-        profile_hash=None if profile is None else profile.hash,
-    )
+HOURS = 8
+ROWS = frame(HOURS, 3)
+PREDICTIONS = log(predictions(ROWS))
+LABELS = log(labels(ROWS), TOPICS.labels)
+LOG = merged(PREDICTIONS, LABELS)
 
 
-@cache
-def _reference(leak: bool) -> Profile:
-    frame = _frame(6_000, 1, leak=leak).drop(columns="label")
-    return build_profile(frame_dataset(frame, _card(), source="the reference"), _card())[0]
+def rows_of(found: Plant, table: str) -> list[str]:
+    return [repr(row) for row in found.store.rows(table)]
 
 
-def _plant(rows: pd.DataFrame, *, leak: bool) -> Plant:
-    """One that has taken and stored `rows` as events."""
-    profile = _reference(leak)
-    plant = Plant(_card(profile))
-    plant.store.save_profile(profile.hash, profile.to_bytes())
-    return plant.run(
-        [
-            LogRecord(i, MODEL.encode(), orjson.dumps(_event(i, row)), timestamp=_sent_ms(i))
-            for i, row in enumerate(_rows(rows))
-        ]
-    )
+@pytest.fixture(scope="module")
+def undisturbed() -> Plant:
+    found = plant(card()).run(LOG, 1_000)
+    found.commit()
+    return found
 
 
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+def test_cohorts_are_measured_as_scikit_learn_does(undisturbed: Plant) -> None:
+    cohorts = undisturbed.store.rows("cohorts")
+    assert [row["cohort_start"].hour for row in cohorts] == list(range(HOURS - 2))
+    for row in cohorts:
+        own = ROWS[(ROWS["sent_ms"] - FIRST_MS) // HOUR_MS == row["cohort_start"].hour]
+        truth, score = own["label"], own["score"]
+        assert row["labelled"] == row["predictions"] == PER_HOUR
+        assert row["metrics"]["log_loss"] == pytest.approx(log_loss(truth, score), abs=1e-9)
+        assert row["metrics"]["auc"] == pytest.approx(roc_auc_score(truth, score), abs=1e-9)
+        assert row["lower"]["auc"] < row["metrics"]["auc"] < row["upper"]["auc"]
+        assert sum(row["bin_counts"]) == sum(row["confusion"]) == PER_HOUR
+        assert row["estimated"]["log_loss"] - row["metrics"]["log_loss"] == pytest.approx(
+            row["estimate_error"]["log_loss"]
+        )
+    assert undisturbed.alerts() == {}
 
 
-def _sent_ms(i: int) -> int:
-    return 1_767_225_600_500 + 1_000 * i
-
-
-def _event(i: int, row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "schema_version": "1.0",
-        "event_id": f"e{i}",
-        "model": MODEL,
-        "model_version": "1",
-        "occurred_at": pd.Timestamp(_sent_ms(i) - 500, unit="ms", tz="UTC").isoformat(),
-        "features": {"amount": row["amount"], "shop": row["shop"]},
-        "prediction": row["prediction"],
-        "score": row["score"],
-    }
-
-
-def _label(
-    plant: Plant,
-    rows: pd.DataFrame,
-    first: int,
-    offline: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+@pytest.mark.parametrize("order", ["predictions first", "labels first"])
+def test_how_far_one_partition_is_read_before_the_other_does_not_matter(
+    undisturbed: Plant, order: str
 ) -> None:
-    """LOOK_LABELS labels come, and the clock ticks."""
-    records = []
-    for i, row in enumerate(_rows(rows.iloc[:LOOK_LABELS])):
-        label: dict[str, Any] = {"schema_version": "1.0", "model": MODEL, "event_id": f"e{i}"}
-        label |= {"label": bool(row["label"]), "observed_at": "2026-01-02T00:00:00Z"}
-        if offline is not None:
-            label["offline_features"] = offline(row)
-        value = orjson.dumps(label)
-        records.append(LogRecord(first + i, MODEL.encode(), value, topic=TOPICS.labels))
-    plant.take(records)
-    plant.pipeline.on_tick()
-    plant.commit()
+    first, second = (PREDICTIONS, LABELS) if order == "predictions first" else (LABELS, PREDICTIONS)
+    other = plant(card()).run(first, 1_500).run(second, 1_500)
+    other.commit()
+    assert rows_of(other, "cohorts") == rows_of(undisturbed, "cohorts")
 
 
-def _told(plant: Plant, alertname: str) -> list[tuple[str, str, bool]]:
+def rest(found: Plant, records: Sequence[LogRecord]) -> list[LogRecord]:
+    return [one for one in records if one.offset >= found.positions.get((one.topic, 0), 0)]
+
+
+@settings(max_examples=4, deadline=None, phases=(Phase.explicit, Phase.generate))
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, len(LOG) - 1),
+            st.sampled_from(["commit", "snapshot", "kill", "lose"]),
+        ),
+        min_size=2,
+        max_size=6,
+    ),
+    st.integers(0, 2**32 - 1),
+)
+def test_kills_do_not_matter(undisturbed: Plant, what: list[tuple[int, str]], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    found = plant(card())
+    for until, deed in sorted(what):
+        # One partition is read further than the other.
+        ahead = int(rng.integers(-1_500, 1_500))
+        allowed = {TOPICS.predictions: until + max(ahead, 0), TOPICS.labels: until - min(ahead, 0)}
+        taken = [r for k, r in enumerate(LOG) if k < allowed[r.topic]]
+        for start in range(0, len(part := rest(found, taken)), 700):
+            found.take(part[start : start + 700])
+        if deed != "kill":
+            found.commit(snapshot=deed == "snapshot")
+        if deed in ("kill", "lose"):
+            found = found.reborn()
+    found.run(rest(found, LOG), 900)
+    found.commit()
+    assert rows_of(found, "cohorts") == rows_of(undisturbed, "cohorts")
+    assert rows_of(found, "findings") == rows_of(undisturbed, "findings")
+    assert found.alerts() == undisturbed.alerts()
+
+
+def told(found: Plant, alertname: str) -> list[tuple[str, str, bool]]:
     """(state, feature, clock) of every published move of an alert."""
     events = [
         AlertEvent.model_validate_json(value)
-        for values in plant.alerts().values()
+        for values in found.alerts().values()
         for value in values
         if value is not None
     ]
     return [
-        (event.state, event.data.alerts[0].labels["feature"], event.clock)
+        (event.state, event.data.alerts[0].labels.get("feature", ""), event.clock)
         for event in events
         if event.data.alerts[0].labels["alertname"] == alertname
     ]
 
 
-def test_another_value_offline_fires_for_its_feature_and_ends_when_both_agree() -> None:
-    rows = _frame(N, 3, leak=False)
-    plant = _plant(rows, leak=False)
-    _label(plant, rows, 0, lambda row: {"amount": row["amount"] * 1.1, "shop": row["shop"]})
-    assert _told(plant, "OfflineMismatch") == [("firing", "amount", True)]
-    for look in (1, 2):
-        agreed = look * LOOK_LABELS
-        _label(plant, rows, agreed, lambda row: {"amount": row["amount"], "shop": row["shop"]})
-    assert [state for state, *_ in _told(plant, "OfflineMismatch")] == [
-        "firing",
-        "recovering",
-        "resolved",
+def names(found: Plant) -> set[str]:
+    return {name for name, _ in found.moves()}
+
+
+def test_another_value_offline_fires_for_its_feature() -> None:
+    def offline(row: dict[str, Any]) -> dict[str, Any]:
+        return {"amount": row["amount"] * 1.1, "shop": row["shop"]}
+
+    rows = frame(4, 5)
+    its_labels = log(labels(rows, offline=offline), TOPICS.labels)
+    found = plant(card()).run(merged(log(predictions(rows)), its_labels), 1_500)
+    found.commit()
+    assert told(found, "OfflineMismatch") == [("firing", "amount", False)]
+    assert names(found) == {"OfflineMismatch"}
+
+
+def test_a_feature_that_knows_the_answer_is_a_leak() -> None:
+    rows = frame(4, 6, leak=True)
+    found = plant(card()).run(
+        merged(log(predictions(rows)), log(labels(rows), TOPICS.labels)), 1_500
+    )
+    found.commit()
+    assert told(found, "LabelLeak") == [("firing", "amount", False)]
+
+
+def test_a_store_that_is_away_loses_no_cohort(undisturbed: Plant) -> None:
+    found = plant(card())
+    for start in range(0, len(LOG), 1_500):
+        found.take(LOG[start : start + 1_500])
+        found.store.refusals.append(StorageError("away", retryable=True))
+        with pytest.raises(StorageError):
+            found.commit()
+        found.commit()
+    found.commit()
+    assert rows_of(found, "cohorts") == rows_of(undisturbed, "cohorts")
+
+
+def test_a_worse_version_is_regressed_and_its_alerts_end_when_it_is_replaced() -> None:
+    rows = frame(10, 7)
+    shadowed = rows[rows["sent_ms"] < FIRST_MS + 5 * HOUR_MS]
+    both = [
+        *predictions(shadowed, "1", role="live"),
+        *predictions(shadowed, "2", role="shadow", score=lambda row: 1 - row["score"]),
+        *predictions(rows[len(shadowed) :], "3"),
     ]
-    assert _told(plant, "FeatureLeak") == []
-
-
-def test_a_category_and_a_null_are_compared_as_they_stand() -> None:
-    rows = _frame(N, 4, leak=False)
-    plant = _plant(rows, leak=False)
-    _label(plant, rows, 0, lambda row: {"amount": None, "shop": row["shop"].upper()})
-    assert sorted(_told(plant, "OfflineMismatch")) == [
-        ("firing", "amount", True),
-        ("firing", "shop", True),
-    ]
-
-
-def test_a_feature_that_knows_the_answer_is_a_leak_and_labels_alone_are_none() -> None:
-    rows = _frame(N, 5, leak=True)
-    plant = _plant(rows, leak=True)
-    _label(plant, rows, 0)
-    assert _told(plant, "FeatureLeak") == [("firing", "amount", True)]
-    honest = _frame(N, 6, leak=False)
-    clean = _plant(honest, leak=False)
-    _label(clean, honest, 0)
-    assert _told(clean, "FeatureLeak") == []
-
-
-def test_a_store_that_is_away_loses_no_look() -> None:
-    rows = _frame(N, 7, leak=True)
-    plant = _plant(rows, leak=True)
-    plant.store.refusals.append(StorageError("away", retryable=True))
-    records = plant.pipeline
-    with pytest.raises(StorageError):
-        _label(plant, rows, 0)
-    records.on_tick()
-    plant.commit()
-    assert _told(plant, "FeatureLeak") == [("firing", "amount", True)]
-    assert plant.reborn().open_alerts() == {"FeatureLeak"}
-
-
-def test_too_few_labels_and_labels_of_strangers_say_nothing() -> None:
-    rows = _frame(N, 8, leak=True)
-    plant = _plant(rows, leak=True)
-    _label(plant, rows.iloc[: LOOK_LABELS - 1], 0)
-    assert plant.alerts() == {}
+    cards = (card(), card("2", previous_version="1"), card("3", previous_version="2"))
+    found = plant(*cards).run(merged(log(both), log(labels(rows), TOPICS.labels)), 2_000)
+    found.commit()
+    [move] = told(found, "VersionRegressed")
+    assert move == ("firing", "prediction", False)
+    compared = found.store.rows("comparisons")
+    last = [row for row in compared if row["new_version"] == "2"][-1]
+    assert (last["verdict"], last["design"]) == ("regressed", "paired")
+    assert last["rollback_recommended"]
+    assert 0 < last["lower"] < last["difference"] < last["upper"]
