@@ -1,5 +1,6 @@
 """The worker commits only what its pipeline has taken, and ends while it waits."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -8,18 +9,29 @@ from monitor.broker import Membership, Partition
 from monitor.clock import ManualClock
 from monitor.config import Settings
 from monitor.errors import ConfigError, StorageError
+from monitor.events import RejectedRecord
+from monitor.storage.memory import MemoryStore
+from monitor.storage.store import StoreBatch
 from monitor.worker import Worker
-from tests.pipeline.harness import ME, PREDICTIONS, LogRecord, Plant, events, whole_card
+from tests.pipeline.harness import (
+    ME,
+    PREDICTIONS,
+    LogRecord,
+    Plant,
+    events,
+    reference,
+    whole_card,
+)
 
 
 class HandedOut:
-    """A source that hands out one batch; while it is polled again, `meanwhile` runs."""
+    """A source that hands out its batches; while it is polled again, `meanwhile` runs."""
 
     problem = ""
     membership: Membership | None = ME
 
-    def __init__(self, records: Sequence[LogRecord]) -> None:
-        self._batches: Iterator[Sequence[LogRecord]] = iter([records])
+    def __init__(self, *batches: Sequence[LogRecord]) -> None:
+        self._batches: Iterator[Sequence[LogRecord]] = iter(batches)
         self._positions: dict[Partition, int] = {(PREDICTIONS, 0): 0}
         self.meanwhile: Callable[[], object] = lambda: None
 
@@ -113,3 +125,76 @@ def test_what_a_person_can_mend_is_waited_for_while_it_waits_for_something_else(
     worker._turn()
     worker._commit_all()
     assert plant.counts()["predictions"] == 20
+
+
+class SlowStore(MemoryStore):
+    """Stores no row before `answers` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = threading.Event()
+
+    def store(self, batch: StoreBatch) -> Sequence[RejectedRecord]:
+        assert self.answers.wait(60)
+        return super().store(batch)
+
+
+@pytest.fixture
+def storing() -> tuple[Worker, Plant, SlowStore]:
+    """A worker whose first commit waits for its rows to be stored; two batches are to come."""
+    store = SlowStore()
+    store.save_profile(reference().hash, reference().to_bytes())
+    plant = Plant(whole_card(), store=store)
+    worker = Worker(Settings(), ManualClock())
+    worker.pipeline = plant.pipeline
+    worker._store = store  # type: ignore[assignment]  # a store without a server
+    worker._source = HandedOut(  # type: ignore[assignment]  # a source without a broker
+        events(10), events(10, first=10), events(10, first=20)
+    )
+    worker._turn()
+    worker._commit()
+    return worker, plant, store
+
+
+def test_the_next_batch_is_taken_while_rows_are_stored_and_committed_after_them(
+    storing: tuple[Worker, Plant, SlowStore],
+) -> None:
+    worker, plant, store = storing
+    worker._turn()
+    assert plant.pipeline.pending_events == 10
+    assert plant.publisher.offsets == {}
+    store.answers.set()
+    worker._commit()
+    assert plant.publisher.offsets == {(PREDICTIONS, 0): 10}
+    worker._commit_all()
+    assert plant.publisher.offsets == {(PREDICTIONS, 0): 20}
+    assert plant.counts()["predictions"] == 20
+
+
+def test_no_batch_is_taken_once_rows_could_not_be_stored(
+    storing: tuple[Worker, Plant, SlowStore],
+) -> None:
+    worker, plant, store = storing
+    store.refusals.extend([StorageError("away", retryable=True)] * 2)
+    store.answers.set()
+    for _ in range(2):  # beside the batches, then before the next one
+        with pytest.raises(StorageError):
+            worker._end_commit() if worker._storing else worker._turn()
+    assert plant.publisher.offsets == {}
+    assert plant.pipeline.pending_events == 0
+    worker._turn()
+    assert plant.publisher.offsets == {(PREDICTIONS, 0): 10}
+    assert plant.pipeline.pending_events == 10
+
+
+def test_what_is_being_stored_of_lost_partitions_is_waited_for_and_not_published(
+    storing: tuple[Worker, Plant, SlowStore],
+) -> None:
+    worker, plant, store = storing
+    worker._lost()
+    assert not plant.pipeline.commit_pending
+    store.answers.set()
+    worker._assigned({})
+    assert worker._storing is None
+    assert plant.counts()["predictions"] == 10
+    assert plant.publisher.offsets == {}
