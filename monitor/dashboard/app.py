@@ -26,8 +26,8 @@ from monitor.errors import ContractError, NotFoundError, PlumblineError
 _KEPT = "public, max-age=31536000, immutable"
 
 
-def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
-    """The app over the database of `settings`."""
+def create_app(settings: Settings, clock: Clock | None = None) -> Guards:
+    """The guarded app over the database of `settings`."""
     clock = clock or SystemClock()
     site = Site(settings, clock)
 
@@ -54,8 +54,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app.add_exception_handler(PlumblineError, _on_error)
     app.add_exception_handler(HTTPException, _on_error)
     app.add_exception_handler(RequestValidationError, _on_error)
-    app.add_middleware(Guards, settings=settings.dashboard, sessions=site.sessions, clock=clock)
-    return app
+    app.add_exception_handler(Exception, _on_bug)
+    # Around everything, so that the page of a bug has the headers, too.
+    return Guards(app, settings.dashboard, site.sessions, clock)
 
 
 def _static(name: str) -> Response:
@@ -77,6 +78,12 @@ def _on_error(request: Request, error: Exception) -> Response:
     if request.url.path.startswith("/api/"):
         return JSONResponse({"error": words}, status)
     return pages.error_page(request, status, words)
+
+
+def _on_bug(request: Request, error: Exception) -> Response:
+    """A page without what the error says: the log has it."""
+    del error
+    return _on_error(request, HTTPException(500, "This is a fault of the pages: see their log."))
 
 
 def _told(error: Exception) -> tuple[int, str]:

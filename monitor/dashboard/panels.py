@@ -55,7 +55,6 @@ PANELS: Final[dict[str, About]] = {
         "Missing values",
         "Share of events without a usable value, by column and bucket of event time.",
     ),
-    "faults": About("Faults", "What was wrong with values in the time range, in events."),
     "rejections": About(
         "Refused records", "Records that named this model and could not be taken, by first reason."
     ),
@@ -81,6 +80,7 @@ PANELS: Final[dict[str, About]] = {
         "Each feature as logged, its place in the reference, and its share in the answer.",
     ),
     "outcome": About("Outcome", "The label, when it came, and whether the answer was right."),
+    "alerts_then": About("Alerts then", "Alerts of the model that were on at the prediction."),
     "earlier": About(
         "Earlier predictions", "For the same entity, the nearest first, with what changed."
     ),
