@@ -51,9 +51,9 @@ class Escalation:
         if passed_s < LOOK_INTERVAL_S:
             return []
         self._looked_s = now_s
-        self._judge.pass_time(passed_s)
+        self._judge.lives.pass_time(passed_s)
         overdue = self._overdue()
-        on = self._judge.names_on()
+        on = self._judge.lives.names_on()
         found = []
         for model, state in self._census.models.items():
             if state.last_span is None:
@@ -106,7 +106,7 @@ class Escalation:
             "warning": self._settings.warning_minutes * 60,
         }
         found: defaultdict[VersionKey, dict[str, None]] = defaultdict(dict)
-        for version, name, severity, waited_s in self._judge.unanswered():
+        for version, name, severity, waited_s in self._judge.lives.unanswered():
             limit_s = limits_s.get(severity)
             if limit_s is not None and waited_s >= limit_s:
                 found[version][f"{name} ({severity}, on for more than {limit_s / 3600:g} h)"] = None

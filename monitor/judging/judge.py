@@ -5,7 +5,7 @@ Never: the network, the clock, or a memory that grows with the stream: only aler
 or on the way are kept.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,15 +17,15 @@ from monitor.judging.dressing import dressed, fingerprint_of, nothing_measured, 
 from monitor.judging.evidence import summary
 from monitor.judging.flapping import FLAPPING_DAYS, FLAPPING_FIRINGS, Firings
 from monitor.judging.identity import AlertKey, key_of, labels_of, name_of
-from monitor.judging.incidents import OF_LABELS, Incidents
+from monitor.judging.incidents import Incidents
 from monitor.judging.life import AlertLife, Mark, Step
 from monitor.judging.links import Links
+from monitor.judging.lives import Lives, by_windows, of_labels_alone, restored
 from monitor.judging.policy import Policy as Policy
 from monitor.judging.severity import (
     CLEAR_WEIGHT,
     CRITICAL_WEIGHT,
     base_severity,
-    graver,
     may_be_critical,
     weight,
 )
@@ -37,9 +37,6 @@ from schemas.model import OUTPUT_NAMES
 Behind = Callable[[Finding], Mapping[str, str]]
 """What stands behind a finding, as annotations; nothing where that cannot be said."""
 
-_OF_WINDOWS = frozenset({"drift", "quality"})
-"""Categories of alerts that windows raise and clear."""
-
 
 class Judge:
     """Keeps one AlertLife per open alert and turns findings into moves.
@@ -49,7 +46,7 @@ class Judge:
     """
 
     def __init__(self, links: Links | None = None) -> None:
-        self._lives: dict[AlertKey, AlertLife] = {}
+        self.lives = Lives()
         self._incidents = Incidents()
         self._firings = Firings()
         self._links = links or Links()
@@ -82,8 +79,10 @@ class Judge:
         if seen is None:
             return []
         key = key_of(finding, severity)
-        life = self._lives.get(key)
+        life = self.lives.get(key)
         if life is None:
+            if seen.verdict is not Verdict.DRIFT:
+                return []
             life = AlertLife(policy.confirmations, policy.resolving_scale, severity=severity)
         moves = []
         for step in life.take(finding, seen):
@@ -94,15 +93,15 @@ class Judge:
                 life.cause = {}
             moves += self._told(step, finding, life, policy)
         if life.over:
-            self._lives.pop(key, None)
+            self.lives.pop(key, None)
         else:
-            self._lives[key] = life
+            self.lives[key] = life
         return moves
 
     def _as_critical(self, finding: Finding, policy: Policy) -> Measurement | None:
         """A finding as a critical alert sees it: drift only where its weight is critical."""
         measurement = finding.measurement
-        known = key_of(finding, "critical") in self._lives
+        known = key_of(finding, "critical") in self.lives
         if measurement.verdict is not Verdict.DRIFT:
             return measurement if known else None
         heavy = self._weight(finding, policy)
@@ -116,22 +115,12 @@ class Judge:
 
     def _weight(self, finding: Finding, policy: Policy) -> float:
         version, own = (finding.model, finding.model_version), finding.measurement.feature
-        troubled = {key[3] for key, _ in self._on(version) if key[3]} | {own}
+        troubled = {key[3] for key, _ in self.lives.on(version) if key[3]} | {own}
         return weight(finding, len(troubled - set(OUTPUT_NAMES)), policy.features)
-
-    def _on(
-        self, version: tuple[str, str], *, of_labels: bool = False
-    ) -> Iterator[tuple[AlertKey, AlertLife]]:
-        """The alerts of a version that are on, and that no clock raised."""
-        for key, life in self._lives.items():
-            if key[1:3] != version or _of_labels(key) is not of_labels:
-                continue
-            if life.on and life.last is not None and not life.last.clock:
-                yield key, life
 
     def windowed(self) -> set[tuple[str, str]]:
         """The (model, version)s with an open alert that only their windows could clear."""
-        return {key[1:3] for key, life in self._lives.items() if _by_windows(key, life)}
+        return {key[1:3] for key, life in self.lives.items() if by_windows(key, life)}
 
     def supersede(
         self,
@@ -149,10 +138,10 @@ class Judge:
         `of_labels`: how far one partition was read before the other must not matter.
         """
         moves = []
-        for key, life in [*self._lives.items()]:
-            if key[1:3] != version or _of_labels(key) is not of_labels:
+        for key, life in [*self.lives.items()]:
+            if key[1:3] != version or of_labels_alone(key) is not of_labels:
                 continue
-            if not (whole or _by_windows(key, life)):
+            if not (whole or by_windows(key, life)):
                 continue
             if life.open:
                 check, scale = life.look
@@ -168,7 +157,7 @@ class Judge:
                 )
                 moves += self._told(life.supersede(reason), finding, life, policy)
             if whole or life.over:
-                del self._lives[key]
+                del self.lives[key]
             if whole:
                 self._firings.drop(key)
         return moves
@@ -181,7 +170,7 @@ class Judge:
         `at_us` is the model's event time, `policies` by version. Raises ContractError where no
         open alert of the model has this fingerprint, or `until` is over.
         """
-        named = self._named(command)
+        named = self.lives.named(command)
         last = max((one.span.ended_us for _, _, one in named), default=0)
         at_us = max(at_us, last)
         until_us = None if command.until is None else to_us(command.until)
@@ -220,30 +209,12 @@ class Judge:
                 life.accepted = mark
             moves = self._told(life.close(said), last, life, policy)
             if life.over:
-                del self._lives[key]
+                del self.lives[key]
             return [replace(move, moved_us=mark.at_us) for move in moves], f"resolved: {said}"
         assert life.shown is not None
         shown = life.shown
         again = self._again(life, last, policy, said, f"{command.action}|{command.command_id}")
         return [replace(again, moved_us=mark.at_us)], f"{shown.value}: {said}"
-
-    def _named(self, command: Command) -> list[tuple[AlertKey, AlertLife, Finding]]:
-        """The alert that a command names, and those of the same trouble that are less grave."""
-        for key, life in self._lives.items():
-            last = life.last
-            if key[1] != command.model or not life.open or last is None:
-                continue
-            if fingerprint_of(life) == command.fingerprint:
-                found = [(key, life, last)]
-                for other, lesser in self._lives.items():
-                    same = other[:5] == key[:5] and graver(other[5]) > graver(key[5])
-                    if same and lesser.open and lesser.last is not None:
-                        found.append((other, lesser, lesser.last))
-                return found
-        raise ContractError(
-            f"no open alert of {command.model} has fingerprint {command.fingerprint}: it may have "
-            "ended; see `plumbline alerts list`"
-        )
 
     def gap(self, stopped: Finding, policies: Mapping[str, Policy]) -> list[AlertMove]:
         """A model fell silent, or sends again: its alerts that are on are stale, or as they were.
@@ -252,7 +223,7 @@ class Judge:
         """
         silent = stopped.measurement.verdict is Verdict.DRIFT
         moves: list[AlertMove] = []
-        for key, life in self._lives.items():
+        for key, life in self.lives.items():
             last = life.last
             if key[1] != stopped.model or not life.on or last is None or last.clock:
                 continue
@@ -274,60 +245,33 @@ class Judge:
             moves.append(self._dress(step, finding, life, policy, said=last, mark="|clock"))
         return moves
 
-    def names_on(self) -> set[tuple[str, str, str]]:
-        """(name, model, model version) of every alert that is on."""
-        return {key[:3] for key, life in self._lives.items() if life.on}
-
-    def pass_time(self, seconds: float) -> None:
-        """So much of the worker's time has passed, in which nobody answered."""
-        for life in self._lives.values():
-            if life.on:
-                heard = life.acknowledged is not None or life.silenced is not None
-                life.unanswered_s = 0.0 if heard else life.unanswered_s + seconds
-
-    def unanswered(self) -> Iterator[tuple[tuple[str, str], str, str, float]]:
-        """(version, what fires, its severity, for how many seconds nobody has answered)."""
-        for key, life in self._lives.items():
-            waits = life.on and life.unanswered_s > 0 and life.last is not None
-            if waits and life.last is not None and life.last.category != "escalation":
-                yield key[1:3], name_of(key), key[5], life.unanswered_s
-
     def firing(self) -> int:
         """How many alerts fire now (recovering ones included)."""
-        return sum(life.on for life in self._lives.values())
+        return self.lives.firing()
 
     def forget(self) -> None:
         """Drop every alert, for a new beginning."""
-        self._lives.clear()
+        self.lives.clear()
         self._incidents.forget()
         self._firings.forget()
 
     def state(self, model: str) -> dict[str, Any]:
         """The open alerts and incidents of one model as plain values, for the state topic."""
-        lives = [
-            [list(key[:5]), life.confirmations, life.resolving_scale, life.to_state()]
-            for key, life in sorted(self._lives.items(), key=lambda one: _of_labels(one[0]))
-            if key[1] == model
-        ]
         firings = [[list(key), at] for key, at in self._firings.items() if key[1] == model]
-        return {"lives": lives, "incidents": self._incidents.state(model), "firings": firings}
+        return {
+            "lives": self.lives.state(model),
+            "incidents": self._incidents.state(model),
+            "firings": firings,
+        }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Take up the open alerts of one model where `state` left off."""
-        lives: dict[AlertKey, AlertLife] = {}
-        for (name, model, version, feature, segment), confirmations, scale, fields in saved[
-            "lives"
-        ]:
-            life = AlertLife.from_state(fields, int(confirmations), int(scale))
-            if "severity" not in fields and life.last is not None:  # of an older release
-                life.severity = base_severity(life.last)
-            where = (str(name), str(model), str(version), str(feature), str(segment))
-            lives[*where, life.severity] = life
+        found = restored(saved["lives"])
         self._incidents.restore(saved["incidents"])
         for (name, model, version, feature, segment, severity), at in saved.get("firings", ()):
             key = (str(name), str(model), str(version), str(feature), str(segment), str(severity))
             self._firings.restore(key, [int(one) for one in at])
-        self._lives |= lives
+        self.lives |= found
 
     def _told(
         self, step: Step, finding: Finding, life: AlertLife, policy: Policy
@@ -355,7 +299,7 @@ class Judge:
 
     def _turned(self, mark: str, by: AlertMove, policy: Policy) -> list[AlertMove]:
         """Tell an alert again that another move has suppressed, or of which people hear now."""
-        for life in self._lives.values():
+        for life in self.lives.values():
             last = life.last
             if last is None or not life.on or fingerprint_of(life) != mark:
                 continue
@@ -408,7 +352,7 @@ class Judge:
             return sentence(finding)
         own = key_of(finding, life.severity)[:5]
         version = (finding.model, finding.model_version)
-        on = () if finding.clock else self._on(version, of_labels=_of_labels(own))
+        on = () if finding.clock else self.lives.on(version, of_labels=of_labels_alone(own))
         others = [key for key, _ in on if key[:5] != own]
         return summary(finding, life.starts_us, [*dict.fromkeys(map(name_of, others))])
 
@@ -417,11 +361,3 @@ class Judge:
             return {}
         heavy = self._weight(finding, policy)
         return {"weight": f"{heavy:.2f} (effect x reach; critical from {CRITICAL_WEIGHT})"}
-
-
-def _of_labels(key: Sequence[str]) -> bool:
-    return key[0] in OF_LABELS
-
-
-def _by_windows(key: AlertKey, life: AlertLife) -> bool:
-    return life.open and kind_of(life.look[0], key[3]).category in _OF_WINDOWS
