@@ -98,23 +98,30 @@ AS WITH
     (
         SELECT p.model AS model, p.model_version AS model_version, p.event_id AS event_id,
             p.occurred_at AS occurred_at, p.role AS role, p.status AS status, p.entity_id AS entity_id,
-            p.segments AS segments, p.prediction AS prediction,
-            p.prediction_number AS prediction_number, p.score AS score, p.scores AS scores,
-            c.task AS task, c.threshold AS threshold, c.classes AS classes,
-            e.labels + r.labels AS labels, e.appended_at > r.appended_at AS by_event,
-            if(by_event, e.label, r.label) AS truth,
-            if(by_event, e.label_number, r.label_number) AS truth_number,
-            if(by_event, e.observed_at, r.observed_at) AS truth_at
-        FROM audit_predictions AS p
-        LEFT JOIN of_versions AS c ON c.model = p.model AND c.model_version = p.model_version
-        LEFT JOIN (SELECT * FROM audit_labels WHERE event_id != '') AS e
-            ON e.model = p.model AND e.event_id = p.event_id
-        LEFT JOIN (SELECT * FROM audit_labels WHERE event_id = '') AS r
-            ON r.model = p.model AND r.request_id = p.request_id
+            any(p.segments) AS segments, any(p.prediction) AS prediction,
+            any(p.prediction_number) AS prediction_number, any(p.score) AS score, any(p.scores) AS scores,
+            uniqExactIf((l.topic, l.partition, l.offset), l.came) AS labels,
+            argMaxIf((l.label, l.label_number, l.observed_at), (l.appended_at, l.offset), l.came) AS last
+        FROM
+        (
+            SELECT model, if(event_id != '', concat('e', event_id), concat('r', request_id)) AS named, label,
+                label_number, observed_at, appended_at, topic, partition, offset, true AS came
+            FROM labels
+        ) AS l
+        RIGHT JOIN
+        (
+            SELECT *, named
+            FROM audit_predictions
+            ARRAY JOIN if(request_id = '', [concat('e', event_id)],
+                [concat('e', event_id), concat('r', request_id)]) AS named
+        ) AS p ON l.model = p.model AND l.named = p.named
+        GROUP BY model, model_version, event_id, occurred_at, role, status, entity_id, p.topic, p.partition,
+            p.offset
     ),
     judged AS
     (
-        SELECT *, if(truth_number IS NULL, truth, toString(truth_number)) AS truth_class,
+        SELECT joined.*, task, threshold, classes, last.1 AS truth, last.2 AS truth_number, last.3 AS truth_at,
+            if(truth_number IS NULL, truth, toString(truth_number)) AS truth_class,
             if(prediction_number IS NULL, prediction, toString(prediction_number)) AS own_class,
             task = 'multiclass' OR length(classes) = 2 AS named,
             if(named, nullIf(indexOf(classes, truth_class), 0) - 1,
@@ -125,6 +132,7 @@ AS WITH
             multiIf(task = 'binary', if(y = 1, score, 1 - score),
                 task = 'multiclass' AND mapContains(scores, truth_class), scores[truth_class], NULL) AS p
         FROM joined
+        LEFT JOIN of_versions USING (model, model_version)
     )
 SELECT model, model_version, event_id, occurred_at, role, status, entity_id, segments, prediction,
     prediction_number, score, scores, if(labels = 0, NULL, truth) AS label,
