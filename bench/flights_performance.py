@@ -22,14 +22,14 @@ from sklearn.base import clone
 from sklearn.metrics import log_loss, roc_auc_score
 
 from bench.detection.contestants import run_module
-from bench.flights_stream import Shadowed, flights_card, losses_of, reference_of, run
+from bench.flights_stream import MemoryRows, Shadowed, flights_card, losses_of, reference_of, run
 from bench.machine import machine_line, versions_line
 from monitor.events import Float64
 from monitor.findings import Verdict
 from monitor.performance.compare import Outcome
-from monitor.performance.lookup import MemoryLookUp
 from monitor.performance.metrics import MEASURES, Labelled
-from monitor.performance.watch import CohortReport, PerformanceWatch
+from monitor.performance.report import CohortReport
+from monitor.performance.watch import PerformanceWatch
 from producers import flights
 
 ZONE = "America/New_York"
@@ -73,11 +73,12 @@ def need(said: bool, what: str) -> None:
 def watched(data: Data, versions: list[Shadowed]) -> tuple[PerformanceWatch, list[CohortReport]]:
     """A watch that has seen versions with all their labels."""
     card = versions[0].card
-    watch = PerformanceWatch(card, MemoryLookUp(), events_per_day=EVENTS_PER_DAY)
+    rows = MemoryRows(card.model)
+    watch = PerformanceWatch(card, rows, events_per_day=EVENTS_PER_DAY)
     watch.put(card, reference_of(card, data.reference))
     for one in versions[1:]:
         watch.put(one.card)
-    return watch, list(run(watch, versions))
+    return watch, list(run(watch, rows, versions))
 
 
 def months(data: Data, reports: list[CohortReport]) -> None:

@@ -7,18 +7,21 @@ before it was observed.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from monitor.events import SIGNALS, Float64, Int64, LabelColumns, PredictionColumns
-from monitor.performance.calendar import LabelClock
-from monitor.performance.lookup import MemoryLookUp
-from monitor.performance.metrics import Labelled
+from monitor.performance.calendar import NEVER_US, LabelClock
 from monitor.performance.reading import AnswerReader
 from monitor.performance.reference import PerformanceReference
-from monitor.performance.watch import CohortReport, PerformanceWatch
+from monitor.performance.report import CohortReport
+from monitor.performance.watch import PerformanceWatch
 from monitor.profiling.card import load_card
+from monitor.storage.cohort_rows import CohortSpan
+from monitor.storage.memory import MemoryStore
+from monitor.storage.store import StoreBatch
 from producers import flights
 from schemas import ModelCard
 
@@ -43,13 +46,11 @@ def flights_card(version: str = flights.MODEL_VERSION, previous: str | None = No
 
 def reference_of(card: ModelCard, scored: pd.DataFrame) -> PerformanceReference:
     """What labelled reference flights tell."""
-    reader = AnswerReader(card)
-    known = scored[scored["label"].notna()]
-    answers = reader.answers(columns_of(card, known, 0))
-    labelled = Labelled(
-        known["label"].to_numpy(np.float64), answers.answer, answers.score, answers.scores
-    )
-    return PerformanceReference.fit(reader.task, labelled, answers.features)
+    columns = columns_of(card, scored, 0)
+    truths = [None if pd.isna(one) else bool(one) for one in scored["label"]]
+    found = AnswerReader(card).reference(columns.numbers, columns.categories, {}, truths)
+    assert found is not None
+    return found
 
 
 def columns_of(card: ModelCard, scored: pd.DataFrame, first_offset: int) -> PredictionColumns:
@@ -75,7 +76,10 @@ def columns_of(card: ModelCard, scored: pd.DataFrame, first_offset: int) -> Pred
             "prediction": ["1" if yes else "0" for yes in scored["prediction"]],
         },
         faults=(),
-        events=[{"request_id": one} for one in ids],
+        events=[
+            {"request_id": one, "prediction": "1" if yes else "0"}
+            for one, yes in zip(ids, scored["prediction"], strict=True)
+        ],
         repeated=np.zeros(n, np.bool_),
         signals=np.full((len(SIGNALS), n), np.nan),
     )
@@ -105,11 +109,63 @@ def microseconds(moments: "pd.Series[pd.Timestamp]") -> Int64:
     return np.asarray(naive.to_numpy().astype("datetime64[us]").astype(np.int64), np.int64)
 
 
+class MemoryRows:
+    """What a watch reads back, from memory."""
+
+    topic = "plumbline.predictions"
+    partition = 0
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._store = MemoryStore()
+
+    def show(self, groups: Sequence[PredictionColumns], labels: Sequence[LabelColumns]) -> None:
+        """Store a batch."""
+        self._store.store(StoreBatch(predictions=groups, labels=labels))
+
+    def cohort_rows(
+        self, started_us: int, ended_us: int, answers_below: int, truths_below: int
+    ) -> tuple[Any, Any] | None:
+        """See `StoredRows.cohort_rows`."""
+        span = CohortSpan(
+            *(self._model, self.topic, "plumbline.labels", self.partition),
+            *(started_us, ended_us, answers_below, truths_below),
+        )
+        return self._store.cohort_rows(span, ())
+
+
+class Feed:
+    """Hands batches to a watch and to what it reads back; the labels' clock beside them."""
+
+    def __init__(self, rows: MemoryRows) -> None:
+        self._rows = rows
+        self.clock = LabelClock()
+        self._labelled = False
+
+    def give(
+        self,
+        watch: PerformanceWatch,
+        groups: Sequence[PredictionColumns],
+        labels: LabelColumns | None,
+    ) -> Iterator[CohortReport]:
+        """One batch; what closes."""
+        truths = [labels] if labels is not None and len(labels) else []
+        self._rows.show(groups, truths)
+        watch.on_predictions(groups)
+        passed = self.clock.pass_labels(truths)
+        if truths and not self._labelled:
+            watch.cohorts.on_first_label(NEVER_US, int(truths[0].observed_us[0]))
+            self._labelled = True
+        if self._labelled:
+            watch.cohorts.on_labels(passed)
+        yield from watch.close_due()
+
+
 def run(
-    watch: PerformanceWatch, versions: Sequence[Shadowed], lookup: MemoryLookUp | None = None
+    watch: PerformanceWatch, rows: MemoryRows, versions: Sequence[Shadowed]
 ) -> Iterator[CohortReport]:
     """Feed all versions' flights and their labels in steps of a few hours; what closes."""
-    clock = LabelClock()
+    feed = Feed(rows)
     offset = label_offset = 0
     tables = [one.scored.sort_values("occurred_at", kind="stable") for one in versions]
     union = pd.concat(tables).drop_duplicates("event_id")
@@ -124,14 +180,10 @@ def run(
             if len(part):
                 groups.append(columns_of(one.card, part, offset))
                 offset += len(part)
-        answers = watch.on_predictions(groups)
         part = arrived[arrived["observed_at"].between(moment, until, inclusive="left")]
         labels = labels_of(part, label_offset)
         label_offset += len(part)
-        watch.on_labels(labels, clock.pass_labels([labels]))
-        if lookup is not None:
-            lookup.show(answers, AnswerReader(versions[0].card).truths(labels))
-        yield from watch.close_due()
+        yield from feed.give(watch, groups, labels)
         moment = until
 
 

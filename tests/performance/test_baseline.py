@@ -6,9 +6,10 @@ import pytest
 from monitor.events import Float64
 from monitor.packing import pack, unpack
 from monitor.performance.baseline import Baseline, BaselineKind
-from monitor.performance.cohorts import ClosedCohort
+from monitor.performance.cohorts import ClosedCohort, CohortRef
+from monitor.performance.lookup import Looked
 from monitor.performance.rows import CohortRows
-from tests.performance.events import HOUR_US
+from tests.performance.events import HOUR_US, answers_of, truths_of
 
 ROWS = 600
 
@@ -33,7 +34,13 @@ def cohort(number: int, truth: Float64, x: Float64, delay_us: int) -> ClosedCoho
         corrections=zeros,
         repeats=zeros,
     )
-    return ClosedCohort(number, number * HOUR_US, (number + 1) * HOUR_US, rows)
+    return ClosedCohort(
+        CohortRef(number, 0, 0),
+        number * HOUR_US,
+        (number + 1) * HOUR_US,
+        rows,
+        Looked(answers_of([]), truths_of([])),
+    )
 
 
 def baseline(kind: BaselineKind) -> Baseline:

@@ -1,6 +1,6 @@
 """The join and the closing of cohorts: a function of the two partitions, whatever the batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from monitor.errors import StateError, StorageError
 from monitor.packing import pack, unpack
-from monitor.performance.calendar import Calendar, Clock, Passed
-from monitor.performance.cohorts import Cohorts
-from monitor.performance.lookup import MemoryLookUp
-from monitor.performance.rows import Answers, Truths
+from monitor.performance.calendar import NEVER_US, Calendar, Clock, Passed
+from monitor.performance.cohorts import UNLABELLED_HOURS, Cohorts
+from monitor.performance.lookup import Looked, LookUp, MemoryLookUp
 from tests.performance.events import (
     CALENDAR,
     HOUR_US,
@@ -52,11 +51,18 @@ def logs(draw: st.DrawFn) -> tuple[list[Answer], list[Label]]:
     return events, draw(st.lists(label, max_size=40))
 
 
+def begun(lookup: LookUp) -> Cohorts:
+    """Cohorts of a model that has always had labels."""
+    cohorts = Cohorts(CALENDAR, lookup)
+    cohorts.on_first_label(NEVER_US, NEVER_US)
+    return cohorts
+
+
 def run(
-    events: list[Answer], labels: list[Label], cuts: Iterator[tuple[bool, int]], memory_rows: int
+    events: list[Answer], labels: list[Label], cuts: Iterator[tuple[bool, int]]
 ) -> tuple[dict[int, list[Row]], Cohorts]:
     lookup, clock = MemoryLookUp(), Clock()
-    cohorts = Cohorts(CALENDAR, lookup, memory_rows)
+    cohorts = begun(lookup)
     closed: dict[int, list[Row]] = {}
     seen = [0, 0]
     while seen[0] < len(events) or seen[1] < len(labels):
@@ -65,14 +71,14 @@ def run(
         if is_label:
             truths = truths_of(labels[seen[1] : end], seen[1])
             lookup.show(None, truths)
-            cohorts.on_truths(truths, Passed.of(clock, truths.offsets, truths.observed_us))
+            cohorts.on_labels(Passed.of(clock, truths.offsets, truths.observed_us))
         elif events[seen[0] : end]:
             answers = answers_of(events[seen[0] : end], seen[0])
             lookup.show(answers, None)
-            cohorts.on_answers(answers)
+            cohorts.on_answers(answers.offsets, answers.occurred_us)
         seen[is_label] = end
         before = cohorts
-        cohorts = Cohorts(CALENDAR, lookup, memory_rows)
+        cohorts = Cohorts(CALENDAR, lookup)
         cohorts.restore(unpack(pack(before.state())))
         for cohort in cohorts.due():
             assert cohort.number not in closed
@@ -96,13 +102,13 @@ def run(
 
 
 @settings(max_examples=150)
-@given(logs(), st.integers(0, 2**32 - 1), st.sampled_from([3, 12, 1_000]))
+@given(logs(), st.integers(0, 2**32 - 1))
 def test_cohorts_are_those_of_the_oracle_in_any_interleaving(
-    log: tuple[list[Answer], list[Label]], seed: int, memory_rows: int
+    log: tuple[list[Answer], list[Label]], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     cuts = ((bool(rng.integers(2)), int(rng.integers(1, 9))) for _ in iter(int, 1))
-    closed, _ = run(*log, cuts, memory_rows)
+    closed, _ = run(*log, cuts)
     assert closed == oracle(*log)
     assert list(closed) == sorted(closed)
 
@@ -120,10 +126,9 @@ def whole(is_label_first: bool) -> Iterator[tuple[bool, int]]:
 def test_labels_before_their_predictions_find_them(labels_first: bool) -> None:
     events = stream(600)
     labels = [Label(event.occurred_us + HOUR_US, 1.0, event.event) for event in events]
-    closed, cohorts = run(events, labels, whole(labels_first), 10_000)
+    closed, _ = run(events, labels, whole(labels_first))
     assert [len(rows) for rows in closed.values()] == [60] * len(closed)
     assert all(row[1] == 1.0 for rows in closed.values() for row in rows)
-    assert cohorts.unknown_labels == 0
 
 
 def test_one_label_by_request_reaches_every_version_that_answered() -> None:
@@ -133,7 +138,7 @@ def test_one_label_by_request_reaches_every_version_that_answered() -> None:
         for version in "ab"
     ]
     labels = [Label(k * HOUR_US // 10 + HOUR_US, k % 2, request=f"r{k}") for k in range(100)]
-    closed, _ = run(events, labels, whole(True), 10_000)
+    closed, _ = run(events, labels, whole(True))
     first = next(iter(closed.values()))
     assert [row[1] for row in first] == [k % 2 for k in range(10) for _ in "ab"]
 
@@ -148,24 +153,16 @@ def test_the_last_label_before_the_cohort_closes_wins() -> None:
         *(Label(9 * HOUR_US + k, 0.0, f"e{300 + k}") for k in range(6)),
         Label(late_us, 0.0, "e0"),
     ]
-    closed, cohorts = run(events, labels, whole(False), 10_000)
+    closed, _ = run(events, labels, whole(False))
     assert closed[0][0][1:] == (1.0, 1, 1)
     assert closed[0][1][1:] == (None, 0, 0)
-    assert cohorts.late_labels == 2  # the last one, and the sixth at hour 9: five move the clock
-
-
-def test_a_label_for_an_unknown_prediction_is_counted() -> None:
-    events = stream(600)
-    labels = [Label(HOUR_US + k, 1.0, f"nobody{k}") for k in range(7)]
-    labels += [Label(event.occurred_us + HOUR_US, 1.0, event.event) for event in events]
-    _, cohorts = run(events, labels, iter([(False, 600), (True, 600), (True, 600)]), 10_000)
-    assert cohorts.unknown_labels == 7
+    # Two came late: the last one, and the sixth at hour 9: five move the clock.
 
 
 def test_a_few_wild_times_close_nothing() -> None:
     events = [Answer("x", 10**17), *stream(600), Answer("y", 10**17)]
     labels = [Label(event.occurred_us + HOUR_US, 1.0, event.event) for event in events]
-    closed, _ = run(events, labels, whole(True), 10_000)
+    closed, _ = run(events, labels, whole(True))
     assert max(closed) < 9
     assert all(row[1] == 1.0 for rows in closed.values() for row in rows)
 
@@ -177,60 +174,53 @@ def test_state_of_another_calendar_is_refused() -> None:
         other.restore(cohorts.state())
 
 
-def test_memory_stays_within_its_bound() -> None:
+def test_cohorts_before_the_first_label_are_dropped_and_those_of_nobody_given_up() -> None:
     lookup = MemoryLookUp()
-    cohorts = Cohorts(CALENDAR, lookup, memory_rows=100)
-    events = stream(3_000)
-    for start in range(0, 3_000, 50):
-        answers = answers_of(events[start : start + 50], start)
+    cohorts = Cohorts(CALENDAR, lookup)
+    days = 60
+    for start in range(days * 24):
+        answers = answers_of([Answer(f"e{start}", start * HOUR_US)], start)
         lookup.show(answers, None)
-        cohorts.on_answers(answers)
-    held = sum(len(saved["columns"]["offset"]) for _, saved in cohorts.state()["join"]["cohorts"])
-    assert held <= 100
+        cohorts.on_answers(answers.offsets, answers.occurred_us)
+    assert len(cohorts.state()["open"]) <= UNLABELLED_HOURS + 9
+    observed_us = (days * 24 - 10) * HOUR_US
+    truths = truths_of([Label(observed_us + k * HOUR_US, 1.0, "e0") for k in range(9)])
+    lookup.show(None, truths)
+    passed = Passed.of(Clock(), truths.offsets, truths.observed_us)
+    cohorts.on_first_label(NEVER_US, observed_us)
+    cohorts.on_labels(passed)
+    first = days * 24 - 12  # its horizon of two hours ends after the first label
+    assert [one.number for one in cohorts.due()] == list(range(first, first + 4))
 
 
 class AwayOnce(MemoryLookUp):
-    """A store that cannot be reached at the first question of each kind."""
+    """A store that cannot be reached at the first question."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: set[str] = set()
-
-    def _fail_once(self, what: str) -> None:
-        if what not in self.asked:
-            self.asked.add(what)
-            raise StorageError("away", retryable=True)
+        self.asked = False
 
     def cohort(
         self, started_us: int, ended_us: int, answers_below: int, truths_below: int
-    ) -> tuple[Answers, Truths] | None:
-        self._fail_once("cohort")
+    ) -> Looked | None:
+        if not self.asked:
+            self.asked = True
+            raise StorageError("away", retryable=True)
         return super().cohort(started_us, ended_us, answers_below, truths_below)
 
-    def known(self, event_ids: Sequence[str], request_ids: Sequence[str]) -> int:
-        self._fail_once("known")
-        return super().known(event_ids, request_ids)
 
-
-def test_a_store_that_is_away_loses_no_cohort_and_counts_no_label_twice() -> None:
+def test_a_store_that_is_away_loses_no_cohort() -> None:
     lookup, clock = AwayOnce(), Clock()
-    cohorts = Cohorts(CALENDAR, lookup, memory_rows=100)
+    cohorts = begun(lookup)
     answers = answers_of(stream(600))
-    truths = truths_of(
-        [
-            Label(HOUR_US // 2, 1.0, "nobody"),
-            *(Label(one.occurred_us + HOUR_US, 1.0, one.event) for one in stream(600)),
-        ]
-    )
+    truths = truths_of([Label(one.occurred_us + HOUR_US, 1.0, one.event) for one in stream(600)])
     lookup.show(answers, truths)
-    cohorts.on_answers(answers)
-    cohorts.on_truths(truths, Passed.of(clock, truths.offsets, truths.observed_us))
-    closed: list[int] = []
-    for _ in range(2):
-        with pytest.raises(StorageError):
-            closed += [one.number for one in cohorts.due()]
+    cohorts.on_answers(answers.offsets, answers.occurred_us)
+    cohorts.on_labels(Passed.of(clock, truths.offsets, truths.observed_us))
+    with pytest.raises(StorageError):
+        next(cohorts.due())
+    closed = []
     for one in cohorts.due():
         closed.append(one.number)
         assert one.rows.labelled.all()
     assert closed == list(range(8))
-    assert cohorts.unknown_labels == 1

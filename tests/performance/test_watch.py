@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from bench.flights_stream import Shadowed, flights_card, reference_of, run
+from bench.flights_stream import Feed, MemoryRows, Shadowed, flights_card, reference_of, run
 from monitor.errors import ConfigError
 from monitor.events import SIGNALS, Float64, LabelColumns, PredictionColumns
 from monitor.findings import Verdict
 from monitor.packing import pack, unpack
-from monitor.performance.calendar import LabelClock
 from monitor.performance.compare import Outcome, Pairing
-from monitor.performance.lookup import MemoryLookUp
 from monitor.performance.reading import AnswerReader
-from monitor.performance.watch import CohortReport, PerformanceWatch
+from monitor.performance.report import CohortReport
+from monitor.performance.watch import PerformanceWatch
 from producers import flights
 from schemas import ModelCard
 from tests.performance.events import HOUR_US
@@ -72,7 +71,7 @@ def predictions(
         model="m",
         model_version=card.model_version,
         registered=True,
-        topic="predictions",
+        topic="plumbline.predictions",
         partition=0,
         offsets=np.arange(first, first + n),
         appended_us=times,
@@ -86,6 +85,8 @@ def predictions(
         repeated=np.zeros(n, np.bool_),
         signals=np.full((len(SIGNALS), n), np.nan),
     )
+    for event, said in zip(events, answers or numbers["prediction"].tolist(), strict=True):
+        event["prediction"] = said
     return columns, truth
 
 
@@ -94,7 +95,7 @@ def labels(hour: int, truth: Sequence[Any], first: int) -> LabelColumns:
     times = (hour * HOUR_US + HOUR_US // 2) + np.arange(len(truth)) * (HOUR_US // len(truth))
     return LabelColumns(
         model="m",
-        topic="labels",
+        topic="plumbline.labels",
         partition=0,
         offsets=np.arange(first, first + len(truth)),
         appended_us=times,
@@ -103,8 +104,8 @@ def labels(hour: int, truth: Sequence[Any], first: int) -> LabelColumns:
     )
 
 
-def watch_of(cards: Sequence[ModelCard]) -> PerformanceWatch:
-    watch = PerformanceWatch(cards[0], MemoryLookUp(), events_per_day=PER_HOUR * 24.0)
+def watch_of(cards: Sequence[ModelCard], rows: MemoryRows) -> PerformanceWatch:
+    watch = PerformanceWatch(cards[0], rows, events_per_day=PER_HOUR * 24.0)
     for card in cards[1:]:
         watch.put(card)
     return watch
@@ -114,7 +115,8 @@ def reports(
     cards: Sequence[ModelCard], hours: int, *, restarts: bool = False
 ) -> Iterator[CohortReport]:
     """What closes when every version answers every request from its own hour on."""
-    watch, clock, rng = watch_of(cards), LabelClock(), np.random.default_rng(1)
+    rows, rng = MemoryRows("m"), np.random.default_rng(1)
+    watch, feed = watch_of(cards, rows), Feed(rows)
     offset = label_offset = 0
     for hour in range(hours):
         groups: list[PredictionColumns] = []
@@ -125,20 +127,18 @@ def reports(
                 columns, truth = predictions(card, rng, hour, first=offset, role=role)
                 groups.append(columns)
                 offset += len(columns)
-        watch.on_predictions(groups)
         own = labels(hour, truth, label_offset)
         label_offset += len(own)
-        watch.on_labels(own, clock.pass_labels([own]))
-        yield from watch.close_due()
+        yield from feed.give(watch, groups, own)
         if restarts and hour % 4 == 3:
-            saved = unpack(pack({"watch": watch.state(), "clock": clock.state()}))
-            watch, clock = watch_of(cards), LabelClock()
+            saved = unpack(pack({"watch": watch.state(), "clock": feed.clock.state()}))
+            watch = watch_of(cards, rows)
             watch.restore(saved["watch"])
-            clock.restore(saved["clock"])
+            feed.clock.restore(saved["clock"])
 
 
 def told(found: Sequence[CohortReport]) -> list[Any]:
-    return [repr(replace(one, rows=None)) for one in found]  # type: ignore[arg-type]  # rows are compared by their metrics
+    return [repr(replace(one, rows=None, cohort=None)) for one in found]  # type: ignore[arg-type]  # rows are compared by their metrics
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
@@ -168,11 +168,14 @@ def test_a_new_version_that_guesses_is_regressed_and_a_restart_changes_nothing()
 
 
 def test_answers_that_were_not_the_models_are_left_out() -> None:
-    card = card_of("binary")
+    card, rows = card_of("binary"), MemoryRows("m")
     columns, _ = predictions(card, np.random.default_rng(1), 0, first=0)
     columns.events[3]["status"] = "fallback"
     columns.repeated[5] = True
-    assert len(AnswerReader(card).answers(columns)) == PER_HOUR - 2
+    rows.show([replace(columns, topic=rows.topic)], [])
+    found = watch_of([card], rows).read(0, HOUR_US, PER_HOUR, 0)
+    assert found is not None
+    assert len(found.answers) == PER_HOUR - 2
 
 
 def test_multiclass_needs_classes() -> None:
@@ -188,17 +191,18 @@ def test_the_flights_of_ten_days_equal_scikit_learn() -> None:
     days = table[table["occurred_at"].between(first, first + np.timedelta64(10, "D"))]
     scored = flights.predict(model, days)
     card = flights_card()
-    watch = PerformanceWatch(card, MemoryLookUp(), events_per_day=930.0)
+    rows = MemoryRows(card.model)
+    watch = PerformanceWatch(card, rows, events_per_day=930.0)
     watch.put(card, reference_of(card, flights.reference(table, model)))
-    found = list(run(watch, [Shadowed(card, scored)]))
+    found = list(run(watch, rows, [Shadowed(card, scored)]))
     assert len(found) >= 8
     for report in found[1:]:  # the first day begins in the middle
         start, end = (np.datetime64(at, "us") for at in (report.started_us, report.ended_us))
         naive = scored["occurred_at"].dt.tz_localize(None)
-        rows = scored[(naive >= start) & (naive < end)]
-        known = rows[rows["label"].notna()]
+        own = scored[(naive >= start) & (naive < end)]
+        known = own[own["label"].notna()]
         truth, values = known["label"].astype(int), {one.name: one.value for one in report.metrics}
-        assert (report.predictions, report.labelled) == (len(rows), len(known))
+        assert (report.predictions, report.labelled) == (len(own), len(known))
         assert values["log_loss"] == pytest.approx(log_loss(truth, known["score"]), abs=1e-9)
         assert values["auc"] == pytest.approx(roc_auc_score(truth, known["score"]), abs=1e-9)
     checks = {

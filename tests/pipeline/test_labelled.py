@@ -170,8 +170,10 @@ def test_a_worse_version_is_regressed_and_its_alerts_end_when_it_is_replaced() -
     cards = (card(), card("2", previous_version="1"), card("3", previous_version="2"))
     found = plant(*cards).run(merged(log(both), log(labels(rows), TOPICS.labels)), 2_000)
     found.commit()
-    [move] = told(found, "VersionRegressed")
-    assert move == ("firing", "prediction", False)
+    assert told(found, "VersionRegressed") == [
+        ("firing", "prediction", False),
+        ("superseded", "prediction", False),
+    ]
     compared = found.store.rows("comparisons")
     last = [row for row in compared if row["new_version"] == "2"][-1]
     assert (last["verdict"], last["design"]) == ("regressed", "paired")
