@@ -91,6 +91,8 @@ class Shadow:
         )
         self._pipeline.on_card(self.card)
         self._records: list[RowRecord] = []
+        self._sent_us = self._ticked_us = self._clock.start_us
+        """When the newest record was sent; when the clock ticked last."""
         self.log_events = 0
         """Events in the shadow's log."""
         self.source_events = 0
@@ -106,9 +108,9 @@ class Shadow:
         """Take events, or what `inject` puts in their place, to the end."""
         self._store.findings.clear()
         for sent in events:
-            if sent.sent_us - self._clock.start_us >= TICK_US:
+            if sent.sent_us - self._ticked_us >= TICK_US:
                 self._flush()
-                self._clock.start_us = sent.sent_us
+                self._clock.start_us = self._ticked_us = sent.sent_us
                 self._pipeline.on_tick()
                 self._commit()
             self.source_events += 1
@@ -150,6 +152,7 @@ class Shadow:
         ]
 
     def _record(self, sent: SentEvent) -> RowRecord:
+        self._sent_us = sent.sent_us
         return RowRecord(
             topic=TOPICS.predictions,
             partition=PARTITION,
@@ -162,6 +165,7 @@ class Shadow:
 
     def _flush(self) -> None:
         if self._records:
+            self._clock.start_us = max(self._clock.start_us, self._sent_us)
             records, self._records = self._records, []
             self._pipeline.on_batch(records)
             self._commit()

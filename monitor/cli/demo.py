@@ -234,6 +234,7 @@ def _summary(reader: Connection, topics: TopicSettings, produced: Produced) -> l
     words = ", ".join(f"{row['records']} {row['reason']}" for row in reasons)
     click.echo(f"rejected on purpose ({produced.broken} broken records were sent): {words}\n")
     screen.print(_timeline(queries.ask(reader, queries.ALERTS_BY_MONTH)))
+    screen.print(_incidents(queries.ask(reader, queries.INCIDENTS)))
     return problems
 
 
@@ -255,6 +256,17 @@ def _timeline(rows: list[dict[str, Any]]) -> Table:
         alerts.setdefault(name, {})[row["month"]] = moves
     for name, months in sorted(alerts.items(), key=lambda item: (min(item[1]), item[0])):
         table.add_row(name, *_marks([months.get(month, (0, 0)) for month in columns]))
+    return table
+
+
+def _incidents(rows: list[dict[str, Any]]) -> Table:
+    """What called somebody: one line an incident, with what the alert nearest to the cause says."""
+    table = Table(title=f"{len(rows)} incidents", title_justify="left")
+    for name in ("from", "last move", "alerts", "the cause as far as it is known"):
+        table.add_column(name)
+    for row in rows:
+        days = (f"{row[name]:%Y-%m-%d}" for name in ("opened_at", "last_at"))
+        table.add_row(*days, ", ".join(row["names"]), row["words"])
     return table
 
 

@@ -39,25 +39,23 @@ def verify_command(ctx: click.Context, id_: str | None, every: bool, model: str)
     differs, 4 nothing differs but of some alert it cannot be said.
     """
     from monitor.errors import NotFoundError
-    from monitor.storage.connection import Connection
+    from monitor.storage.clickhouse import ClickHouseStore
     from monitor.storage.evidence import Evidence
-    from monitor.verifying.verify import verify
+    from monitor.verifying.verify import Stored, verify
 
     if every == (id_ is not None):
         raise click.UsageError("name one alert by its ID, or all of them by --all")
     if model and not every:
         raise click.UsageError("--model goes with --all")
     settings = current_settings(ctx)
-    connection = Connection(settings.clickhouse, reader=True)
-    try:
-        found = verify(
-            Evidence(connection),
-            model=model,
-            id=id_ or "",
-            predictions_days=settings.retention.predictions_days,
+    with ClickHouseStore(settings.clickhouse, reader=True) as store:
+        stored = Stored(
+            Evidence(store.connection),
+            store,
+            settings.kafka.topics,
+            settings.retention.predictions_days,
         )
-    finally:
-        connection.close()
+        found = verify(stored, model=model, id=id_ or "")
     if not found and id_ is not None:
         raise NotFoundError(
             f"no alert has the fingerprint or move id {id_}: `plumbline alerts list` shows them"

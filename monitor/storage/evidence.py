@@ -4,7 +4,7 @@ In: a connection (of the reader's account) and values. Out: rows as dictionaries
 Arrow tables. Never: a judgement, a row changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,6 +59,17 @@ WHERE model = {model:String} AND model_version = {version:String}
     AND topic = {topic:String} AND partition = {partition:Int32} AND registered
     AND offset >= {first:Int64} AND offset <= {last:Int64}
     AND occurred_at >= fromUnixTimestamp64Micro({since_us:Int64})
+ORDER BY offset
+"""
+ANSWERS: Final = """
+SELECT model_version, offset, occurred_at, sent_at FROM predictions FINAL
+WHERE model = {model:String} AND topic = {topic:String} AND partition = {partition:Int32}
+    AND registered
+ORDER BY offset
+"""
+TRUTHS: Final = """
+SELECT model, offset, observed_at, appended_at FROM labels FINAL
+WHERE topic = {topic:String} AND partition = {partition:Int32}
 ORDER BY offset
 """
 
@@ -134,3 +145,14 @@ class Evidence:
         parameters = {**log.parameters, "first": first, "last": last, "since_us": since_us}
         batches: Sequence[pa.RecordBatch] = list(self._connection.arrow(PREDICTIONS, parameters))
         return pa.Table.from_batches(batches)
+
+    def answers(self, log: Log) -> pa.Table:
+        """When the predictions of all versions of a model occurred, in order of offset."""
+        parameters = {k: v for k, v in log.parameters.items() if k != "version"}
+        return pa.Table.from_batches(list(self._connection.arrow(ANSWERS, parameters)))
+
+    def truths(self, topic: str, partition: int) -> Iterator[pa.Table]:
+        """When the labels of all models on a partition were observed, in order of offset."""
+        for batch in self._connection.arrow(TRUTHS, {"topic": topic, "partition": partition}):
+            if batch.num_rows:
+                yield pa.Table.from_batches([batch])

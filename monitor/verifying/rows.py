@@ -29,7 +29,7 @@ _KNOWN_LATER: Final = "known_later"
 def stored_columns(rows: pa.Table, log: Log, card: ModelCard) -> PredictionColumns:
     """The columns of stored rows."""
     n = rows.num_rows
-    occurred_us, sent_us = _us(rows["occurred_at"]), _us(rows["sent_at"])
+    occurred_us, sent_us = microseconds(rows["occurred_at"]), microseconds(rows["sent_at"])
     layout = column_layout(card)
     events = list(_events(rows))
     numbers, categories = _values(rows, layout, events)
@@ -50,7 +50,7 @@ def stored_columns(rows: pa.Table, log: Log, card: ModelCard) -> PredictionColum
         topic=log.topic,
         partition=log.partition,
         offsets=rows["offset"].to_numpy(),
-        appended_us=_us(rows["appended_at"]),
+        appended_us=microseconds(rows["appended_at"]),
         occurred_us=occurred_us,
         sent_us=sent_us,
         event_ids=rows["event_id"].to_pylist(),
@@ -181,5 +181,6 @@ def _events(rows: pa.Table) -> Iterator[dict[str, Any]]:
         yield event
 
 
-def _us(column: pa.ChunkedArray) -> Int64:
+def microseconds(column: pa.ChunkedArray) -> Int64:
+    """Stored times as microseconds since 1970."""
     return np.asarray(column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy())

@@ -12,8 +12,11 @@ from typing import Any, Final
 
 from monitor.alerts import AlertState
 from monitor.clock import to_us
+from monitor.config import TopicSettings
 from monitor.findings import Finding
 from monitor.storage.evidence import Evidence, Log, Row
+from monitor.storage.store import Store
+from monitor.verifying.labels import label_findings
 from monitor.verifying.replay import Damage, Key, Replay, Replayed, same
 from monitor.verifying.standing import Standings, Trouble, Verdict
 
@@ -25,6 +28,7 @@ NUMBERS: Final = (
 PLACES: Final = ("first_event", "last_event", "first_offset", "last_offset")
 """Fields of a span that are compared, its event times beside them."""
 _OF_WINDOWS: Final = ("drift", "quality", "silence")
+_OF_LABELS: Final = "performance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +45,32 @@ class Verified:
     """Moves whose numbers were compared."""
 
 
-def verify(
-    evidence: Evidence, *, model: str = "", id: str = "", predictions_days: int | None = None
-) -> list[Verified]:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the numbers of alerts are computed from."""
+
+    evidence: Evidence
+    store: Store
+    """Reads the rows of cohorts."""
+    topics: TopicSettings
+    predictions_days: int | None = None
+    """After so many days predictions are dropped by design."""
+
+
+def verify(stored: Stored, *, model: str = "", id: str = "") -> list[Verified]:
     """Compute the numbers behind alerts again.
 
     `id` is a fingerprint or the id of one move; empty: every alert (of `model`). Raises
-    StorageError. `predictions_days`: after so many days rows are dropped by design.
+    StorageError.
     """
+    evidence = stored.evidence
     by_log: dict[Log, list[Row]] = {}
     for move in evidence.moves(model=model, id=id):
         log = Log(move["model"], move["model_version"], move["topic"], move["partition"])
         by_log.setdefault(log, []).append(move)
     found: dict[str, list[tuple[Row, Trouble | None]]] = {}
     for log, moves in by_log.items():
-        version = _Version(evidence, log, predictions_days)
+        version = _Version(stored, log)
         for move, trouble in version.judged(moves, one=bool(id)):
             found.setdefault(move["fingerprint"], []).append((move, trouble))
     return [_summed(mark, outcomes) for mark, outcomes in found.items()]
@@ -64,11 +79,12 @@ def verify(
 class _Version:
     """The alerts of one model version on one partition."""
 
-    def __init__(self, evidence: Evidence, log: Log, predictions_days: int | None) -> None:
-        self._evidence = evidence
+    def __init__(self, stored: Stored, log: Log) -> None:
+        self._stored = stored
+        self._evidence = stored.evidence
         self._log = log
-        self._days = predictions_days
-        self._standings = Standings(evidence, log)
+        self._days = stored.predictions_days
+        self._standings = Standings(stored.evidence, log)
 
     def judged(self, moves: Sequence[Row], *, one: bool) -> Iterator[tuple[Row, Trouble | None]]:
         """Each move that measured something, with what is wrong with it.
@@ -76,12 +92,15 @@ class _Version:
         Of one alert, first only its own windows are tried: equal numbers need no more.
         """
         open_: list[Row] = []
+        labelled: list[Row] = []
         for move in moves:
             if _measured_nothing(move):
                 continue
             trouble = _beyond(move) or self._stood(move)
             if trouble is not None:
                 yield move, trouble
+            elif move["category"] == _OF_LABELS:
+                labelled.append(move)
             elif one and self._by_windows(move):
                 yield move, None
             else:
@@ -91,6 +110,26 @@ class _Version:
             found = self._replayed(open_, 0, last, whole=True)
             for move in open_:
                 yield move, self._trouble(move, found)
+        if labelled:
+            yield from self._of_labels(labelled)
+
+    def _of_labels(self, moves: Sequence[Row]) -> Iterator[tuple[Row, Trouble | None]]:
+        """Moves of alerts that rest on labels."""
+        stored, wanted = self._stored, {_key(move) for move in moves}
+        found = label_findings(self._evidence, stored.store, self._log, stored.topics, wanted)
+        for move in moves:
+            ours = found.get(_key(move), ())
+            if any(not _differences(move, one) for one in ours):
+                yield move, None
+                continue
+            oldest = self._evidence.oldest(self._log)
+            if self._days is not None and oldest["first_offset"] > move["first_offset"]:
+                words = f"predictions are kept for {self._days} days (retention)"
+                yield move, Trouble(Verdict.CANNOT, words)
+                continue
+            told = ", ".join(_differences(move, ours[0])) if ours else "no cohort says this now"
+            words = f"predictions or labels were changed or are missing: {told}"
+            yield move, Trouble(Verdict.DIFFERS, words)
 
     def _by_windows(self, move: Row) -> bool:
         """Whether the events of its windows alone give the same numbers."""
@@ -165,9 +204,7 @@ def _beyond(move: Row) -> Trouble | None:
     """Why the predictions of a version alone cannot give these numbers again."""
     if move["clock"]:
         return Trouble(Verdict.CANNOT, "raised by the clock: no log says when it looked")
-    if move["category"] == "performance":
-        return Trouble(Verdict.CANNOT, "rests on labels, which are not computed again yet")
-    if move["category"] not in _OF_WINDOWS:
+    if move["category"] not in (*_OF_WINDOWS, _OF_LABELS):
         words = "states who is registered or what failed: it measures nothing"
         return Trouble(Verdict.CANNOT, words)
     return None

@@ -10,11 +10,13 @@ import pytest
 from pydantic import SecretStr
 
 from devstack import StackInfo
+from monitor.backtest.wiring import TOPICS
 from monitor.config import ClickHouseSettings
 from monitor.storage.clickhouse import ClickHouseStore
 from monitor.storage.evidence import Evidence
+from monitor.verifying.verify import Stored as Sources
 from schemas import ModelCard
-from tests.verifying.stream import stored
+from tests.verifying.stream import stored, stored_with_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,18 @@ class Stored:
     settings: ClickHouseSettings
     store: ClickHouseStore
     card: ModelCard
-    evidence: Evidence
+    sources: Sources
+
+    @property
+    def evidence(self) -> Evidence:
+        """Questions about what is stored."""
+        return self.sources.evidence
 
     @contextmanager
     def damaged(self, table: str, where: str, change: str) -> Iterator[None]:
         """Rows of a table deleted (`change` "DELETE") or updated, and mended afterwards."""
         connection = self.store.connection
-        columns = {"predictions": "*", "profiles": "*", "cards": "*"}[table]
+        columns = {"predictions": "*", "profiles": "*", "cards": "*", "labels": "*"}[table]
         kept = pa.Table.from_batches(
             list(connection.arrow(f"SELECT {columns} FROM {table} FINAL WHERE {where}"))
         )
@@ -60,5 +67,7 @@ def stream(stack: StackInfo) -> Iterator[Stored]:
     with ClickHouseStore(settings) as store:
         store.migrate()
         card = stored(store)
-        yield Stored(settings, store, card, Evidence(store.connection))
+        stored_with_labels(store)
+        sources = Sources(Evidence(store.connection), store, TOPICS)
+        yield Stored(settings, store, card, sources)
         store.connection.command("DROP DATABASE {name:Identifier}", {"name": settings.database})

@@ -3,7 +3,7 @@
 In: a store. Out: its rows, as a worker would have left them. Never: a broker.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ import pandas as pd
 
 from monitor.backtest.rows import RowRecord
 from monitor.backtest.wiring import LIMITS, MEMBERSHIP, TOPICS
+from monitor.broker import Partition
 from monitor.clock import ManualClock
+from monitor.events import Record
 from monitor.judging.judge import Judge
 from monitor.pipeline import Pipeline
 from monitor.profiling.build import build_profile
@@ -24,6 +26,7 @@ from monitor.telemetry import Telemetry
 from monitor.validation.validator import Validator
 from schemas import FeatureSpec, ModelCard, Monitoring
 from schemas.contract import SENT_AT_HEADER
+from tests.pipeline import labelled_log
 
 MODEL = "loans"
 START = pd.Timestamp("2026-01-01", tz="UTC")
@@ -65,7 +68,8 @@ def events() -> Iterator[dict[str, Any]]:
     """Income moves, debt goes missing, plans get new names; and every kind of odd value."""
     frame = rows(EVENTS, seed=2)
     frame.loc[3_000:, "income"] += 1.0
-    for i, row in enumerate(frame.to_dict("records")):
+    for i, logged in enumerate(frame.to_dict("records")):
+        row: dict[str, Any] = {str(name): value for name, value in logged.items()}
         at = row.pop("occurred_at")
         answer = {"score": row.pop("score"), "prediction": row.pop("prediction")}
         features: dict[str, Any] = row
@@ -102,20 +106,7 @@ def stored(store: ClickHouseStore) -> ModelCard:
     card = CARD.model_copy(update={"profile_hash": profile.hash})
     store.save_profile(profile.hash, profile.to_bytes())
     store.save_card(card, appended_us=0)
-    telemetry = Telemetry(clock := ManualClock())
-    pipeline = Pipeline(
-        validator=Validator(LIMITS, TOPICS.predictions, TOPICS.labels, None),
-        roster=Roster(store.load_profile, 100_000),
-        judge=Judge(),
-        store=store,
-        publisher=MemoryPublisher(),
-        topics=TOPICS,
-        clock=clock,
-        telemetry=telemetry,
-        unregistered_limit=10,
-    )
-    pipeline.on_card(card)
-    records: list[RowRecord] = []
+    records = []
     for offset, event in enumerate(events(), 100):
         sent_us = int((START + pd.Timedelta(seconds=offset - 99)).timestamp() * 1e6)
         records.append(
@@ -129,11 +120,47 @@ def stored(store: ClickHouseStore) -> ModelCard:
                 headers=((SENT_AT_HEADER, b"%d" % sent_us),),
             )
         )
-        if len(records) == BATCH or offset == 99 + EVENTS:
-            pipeline.on_batch(records)
-            pipeline.commit({(TOPICS.predictions, 0): offset + 1}, MEMBERSHIP)
-            records = []
+    feed(store, card, records)
     return card
+
+
+def stored_with_labels(store: ClickHouseStore) -> None:
+    """Thirty hours of another model, whose answers are wrong in the second half."""
+    card, profile = labelled_log.card(), labelled_log.reference()
+    store.save_profile(profile.hash, profile.to_bytes())
+    store.save_card(card, appended_us=0)
+    rows = labelled_log.frame(30, seed=5)
+    wrong = rows.index >= len(rows) // 2
+    rows["label"] = rows["label"].to_numpy() ^ wrong
+    truths = labelled_log.log(labelled_log.labels(rows), TOPICS.labels)
+    feed(
+        store,
+        card,
+        labelled_log.merged(labelled_log.log(labelled_log.predictions(rows)), truths),
+    )
+
+
+def feed(store: ClickHouseStore, card: ModelCard, records: Sequence[Record]) -> None:
+    """Run the log of one model into a store."""
+    telemetry = Telemetry(clock := ManualClock())
+    pipeline = Pipeline(
+        validator=Validator(LIMITS, TOPICS.predictions, TOPICS.labels, None),
+        roster=Roster(store.load_profile, 100_000),
+        judge=Judge(),
+        store=store,
+        publisher=MemoryPublisher(),
+        topics=TOPICS,
+        clock=clock,
+        telemetry=telemetry,
+        unregistered_limit=10,
+    )
+    pipeline.on_card(card)
+    ends: dict[Partition, int] = {(TOPICS.predictions, 0): 0, (TOPICS.labels, 0): 0}
+    for start in range(0, len(records), BATCH):
+        batch = records[start : start + BATCH]
+        pipeline.on_batch(batch)
+        ends |= {(one.topic, one.partition): one.offset + 1 for one in batch}
+        pipeline.commit(ends, MEMBERSHIP)
 
 
 def _jsonable(event: dict[str, Any]) -> Any:

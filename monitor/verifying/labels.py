@@ -1,0 +1,152 @@
+"""What labels said of a model, once more: its cohorts closed again from the stored rows.
+
+In: the log of one model, stored predictions and labels. Out: the findings of every cohort, by their
+place. Never: a join or a metric of its own; `Labelled` closes cohorts as it did in the worker, and
+reads their rows from the same tables.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from monitor.config import TopicSettings
+from monitor.decisions import Change
+from monitor.events import SIGNALS, Int64, LabelColumns, PredictionColumns
+from monitor.findings import Finding, Span
+from monitor.labelled import Closing, Labelled
+from monitor.roster import Roster, VersionMonitor
+from monitor.storage.evidence import Evidence, Log
+from monitor.storage.store import Store
+from monitor.verifying.replay import Key, key_of
+from monitor.verifying.rows import microseconds
+from monitor.verifying.standing import Standings, Trouble
+
+
+def label_findings(
+    evidence: Evidence, store: Store, log: Log, topics: TopicSettings, wanted: Collection[Key]
+) -> dict[Key, list[Finding]]:
+    """What the closed cohorts of a model's partition say, as far as it is `wanted`."""
+    replay = _LabelReplay(evidence, store, log, topics)
+    found: defaultdict[Key, list[Finding]] = defaultdict(list)
+    for finding in replay.findings():
+        key = key_of(finding)
+        if key in wanted:
+            found[key].append(finding)
+    return found
+
+
+class _LabelReplay:
+    """All versions of one model, and the labels of its partition."""
+
+    def __init__(self, evidence: Evidence, store: Store, log: Log, topics: TopicSettings) -> None:
+        self._evidence = evidence
+        self._log = log
+        self._topics = topics
+        self._roster = Roster(evidence.profile, duplicate_memory=0)
+        self._labelled = Labelled(self._roster, store, topics, list)
+        self._standings: dict[str, Standings] = {}
+        self._monitors: dict[str, VersionMonitor] = {}
+
+    def findings(self) -> Iterator[Finding]:
+        """Every finding, cohort by cohort."""
+        answers = self._evidence.answers(self._log)
+        names = sorted(set(answers["model_version"].to_pylist()))
+        offsets: Int64 = answers["offset"].to_numpy()
+        for name in names:
+            log = Log(self._log.model, name, self._log.topic, self._log.partition)
+            self._standings[name] = Standings(self._evidence, log)
+        changes = sorted(
+            (offset, name, change)
+            for name, standings in self._standings.items()
+            for offset, change in standings.changes
+        )
+        at = 0
+        for offset, name, change in [*changes, (None, "", None)]:
+            end = len(offsets) if offset is None else int(np.searchsorted(offsets, offset))
+            self._take(answers.slice(at, end - at))
+            at = max(at, end)
+            if offset is not None:
+                self._turn(offset, name, change)
+        for labels in self._truths():
+            self._labelled.take((), (), labels)
+            for closed in self._labelled.close():
+                if isinstance(closed, Closing):
+                    yield from closed.findings
+
+    def _turn(self, offset: int, name: str, change: Change | None) -> None:
+        """A version begins, ends, or goes on under another card."""
+        version = (self._log.model, name)
+        span = _event(self._log, offset - 1 if change is Change.REPLACED else offset)
+        if change is Change.REPLACED:
+            self._labelled.replaced(version, span, "")
+            return
+        if change is Change.BEGUN and name in self._monitors:
+            self._labelled.back(version, span)
+        standing = self._standings[name].at(offset)
+        if not isinstance(standing, Trouble):
+            self._roster.put(standing.card)
+            self._monitors[name] = standing.monitor()
+
+    def _take(self, rows: pa.Table) -> None:
+        names = np.array(rows["model_version"].to_pylist(), dtype=object)
+        groups, monitors = [], []
+        for name, monitor in self._monitors.items():
+            places = np.flatnonzero(names == name)
+            if places.size:
+                groups.append(_times(rows.take(pa.array(places)), self._log, name))
+                monitors.append(monitor)
+        self._labelled.take(groups, monitors, ())
+
+    def _truths(self) -> Iterator[list[LabelColumns]]:
+        """All labels of the partition: its clock goes by them all."""
+        topic = self._topics.labels
+        for rows in self._evidence.truths(topic, self._log.partition):
+            names = np.array(rows["model"].to_pylist(), dtype=object)
+            yield [
+                _labels(rows.take(pa.array(np.flatnonzero(names == name))), name, topic, self._log)
+                for name in dict.fromkeys(names.tolist())
+            ]
+
+
+def _times(rows: pa.Table, log: Log, version: str) -> PredictionColumns:
+    """When predictions occurred: all that a cohort's seal is made of."""
+    n = rows.num_rows
+    sent_us = microseconds(rows["sent_at"])
+    return PredictionColumns(
+        model=log.model,
+        model_version=version,
+        registered=True,
+        topic=log.topic,
+        partition=log.partition,
+        offsets=rows["offset"].to_numpy(),
+        appended_us=sent_us,
+        occurred_us=microseconds(rows["occurred_at"]),
+        sent_us=sent_us,
+        event_ids=[""] * n,
+        numbers={},
+        categories={},
+        faults=(),
+        events=(),
+        repeated=np.zeros(n, np.bool_),
+        signals=np.full((len(SIGNALS), n), np.nan),
+    )
+
+
+def _labels(rows: pa.Table, model: str, topic: str, log: Log) -> LabelColumns:
+    nothing: list[dict[str, Any]] = [{} for _ in range(rows.num_rows)]
+    return LabelColumns(
+        model=model,
+        topic=topic,
+        partition=log.partition,
+        offsets=rows["offset"].to_numpy(),
+        appended_us=microseconds(rows["appended_at"]),
+        observed_us=microseconds(rows["observed_at"]),
+        events=nothing,
+    )
+
+
+def _event(log: Log, offset: int) -> Span:
+    return Span(log.topic, log.partition, 0, 0, offset, offset, 0, 0)
