@@ -133,6 +133,8 @@ KINDS: Mapping[str, Kind] = {
     "sample_ratio": Kind("SampleRatioMismatch", "performance", "warning"),
     "regressed": Kind("VersionRegressed", "performance", "critical"),
     "chain": Kind("QuietRegression", "performance", "warning"),
+    "retrain_due": Kind("RetrainDue", "performance", "warning"),
+    "disparity": Kind("Disparity", "performance", "warning"),
     "stopped": Kind("StreamStopped", "silence", "critical"),
     "unregistered": Kind("UnregisteredModel", "ownership", "warning"),
     "profile_missing": Kind("ProfileMissing", "ownership", "warning"),

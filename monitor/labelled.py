@@ -10,10 +10,13 @@ offsets lie below the committed ones.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from monitor.alerts import AlertMove
+from monitor.attribution.root_cause import RootCause
+from monitor.breakdowns import Breakdowns
 from monitor.broker import Partition
 from monitor.config import TopicSettings
 from monitor.detectors.budget import Share
@@ -32,8 +35,9 @@ from monitor.storage.cohort_rows import CohortSpan
 from monitor.storage.store import Store, StoreBatch
 from schemas import ModelCard
 
-SEQUENTIAL_TESTS: Final = 3
-"""Worse than the baseline, promises too high, promises too low: they share the budget."""
+SEQUENTIAL_TESTS: Final = 5
+"""Worse than the baseline, promises too high, promises too low, loss that could be saved,
+disparities: they share the budget."""
 MOST_STRANGERS: Final = 10_000
 """Models without a prediction so far whose first label is remembered."""
 MALFORMED: Final = (
@@ -56,7 +60,11 @@ class Closing:
     """What one cohort says of one version, ready for the judge."""
 
     report: CohortReport
+    segments: list[CohortReport]
+    """The same by segment."""
     findings: list[Finding]
+    cause: Callable[[Finding], RootCause | None]
+    """What stands behind an alert about them."""
     policy: Policy
     silent: bool
     """It was closed, stored and published before a restart."""
@@ -159,6 +167,7 @@ class Labelled:
         self._topics = topics
         self._pending = pending
         self._models: dict[str, _Model] = {}
+        self._breakdowns = Breakdowns()
         self._unmeasurable: set[VersionKey] = set()
         """Versions whose card does not allow a measurement; said once."""
         self._clocks: defaultdict[int, LabelClock] = defaultdict(LabelClock)
@@ -197,6 +206,10 @@ class Labelled:
             changed |= self._pass(number, its_labels)
         return changed
 
+    def moved(self, moves: Iterable[AlertMove]) -> None:
+        """Note when alerts of drift fired and ended; what was noted before changes nothing."""
+        self._breakdowns.moved(moves)
+
     def replaced(self, version: VersionKey, span: Span, reason: str) -> None:
         """Another version has taken over from this one at an event."""
         self._turned(version, _Turn(span.last_offset, True, span, reason))
@@ -228,9 +241,12 @@ class Labelled:
                     continue
                 kept.last = (version, _span(report))
                 policy = self._policy(model, version)
-                measured = [*report.measurements]
                 profile = profiles[version]
                 card = self._roster.acting(model, version)
+                told = self._breakdowns.add(
+                    report, kept.watch.known(version), profile, kept.watch.features, kept.blocks
+                )
+                measured = [*report.measurements, *told.measurements]
                 if card is not None and profile is not None:
                     measured += label_measurements(report, card, profile)
                 if report.verdict is not None and report.verdict.rollback_recommended:
@@ -239,7 +255,7 @@ class Labelled:
                 if report.chain is not None:
                     chain = chain_measurement(report.chain)
                     findings.append(finding_of((model, report.chain.last), _span(report), chain))
-                yield Closing(report, findings, policy, silent)
+                yield Closing(report, told.segments, findings, told.cause, policy, silent)
 
     def stopped(self, behind: Collection[Partition]) -> Iterator[Finding]:
         """For the clock: models whose labels have stopped, or come again, each said once.
@@ -261,12 +277,14 @@ class Labelled:
     def drop(self, model: str) -> None:
         """A model's events come from another partition: it starts anew."""
         kept = self._models.pop(model, None)
+        self._breakdowns.drop(model)
         if kept is not None:
             self._labelled[kept.partition].pop(model, None)
 
     def forget(self) -> None:
         """Know nobody: the partitions are not ours now."""
         self._models.clear()
+        self._breakdowns.forget()
         self._unmeasurable.clear()
         self._clocks.clear()
         self._first.clear()
@@ -280,6 +298,7 @@ class Labelled:
             return None
         return {
             "watch": kept.watch.state(),
+            "breakdowns": self._breakdowns.state(model),
             "events_per_day": kept.events_per_day,
             "blocks": kept.blocks,
             "versions": list(kept.watch.versions),
@@ -319,6 +338,7 @@ class Labelled:
             for card in others:
                 kept.watch.put(card)
             kept.watch.restore(saved["watch"])
+            self._breakdowns.restore(model, saved.get("breakdowns", {}))
             kept.replaced = set(map(str, saved["replaced"]))
             kept.stopped = bool(saved["stopped"])
             if saved["last"]:

@@ -355,6 +355,7 @@ class Pipeline:
         is not published again.
         """
         with self._telemetry.timed("tests"):
+            self._labelled.moved(self._desk.work.all_moves())
             for closed in self._labelled.close():
                 work = self._desk.work
                 if closed.silent:
@@ -366,8 +367,8 @@ class Pipeline:
                         of_labels=True,
                     )
                 else:
-                    self._desk.judged(closed.findings, closed.policy)
-                    self._desk.work.cohorts.append(closed.report)
+                    self._desk.judged(closed.findings, closed.policy, closed.cause)
+                    self._desk.work.cohorts += [closed.report, *closed.segments]
                     self._telemetry.emitted("tests", len(closed.findings))
                 if closed.silent:
                     work.moves_again += self._desk.work.moves

@@ -48,6 +48,8 @@ FIRST_CHECKS: Final = {
     "OwnerMissing": "who runs this model, and name them in its card",
     "OwnerReviewOverdue": "whether team and contact in the card are still right",
     "AlertUnacknowledged": "whether the owner was reached, then acknowledge for them",
+    "RetrainDue": "the features that drifted: are they real or broken",
+    "Disparity": "which rate differs, and since which release",
     "AlertUnrouted": "the contact in the card: give an address, a webhook or a channel",
 }
 """What to look at before anything else, by alert name; `{feature}` is the column."""

@@ -118,6 +118,11 @@ class Breakdown:
         said.append(self.retraining.close(*span, drifts))
         return [*self._segments(report, cells, edges, reference)], said
 
+    @property
+    def pooled(self) -> dict[str, int]:
+        """Column to the rows whose value had no name of its own, where there were any."""
+        return {name: n for name, n in self._book.pooled.items() if n}
+
     def behind(self, since: int, edges: Edges) -> Behind | None:
         """What stands behind a rise of the loss over the last `since` labelled rows."""
         rows = self._recent.rows

@@ -184,8 +184,9 @@ class RetrainWatch:
     """Says when a retraining of one version is due.
 
     Due is: an alert of drift was on at a cohort's end, *and* the expected gain is above chance and
-    at least GAIN_FLOOR of the baseline's loss. Drift is taken as of the cohort's end in event time,
-    so the answer is the same however the partitions were read.
+    at least GAIN_FLOOR of the baseline's loss. It stays due until one of the two is over. Drift is
+    taken as of the cohort's end in event time, so the answer is the same however the partitions
+    were read.
 
     Parameters
     ----------
@@ -202,6 +203,7 @@ class RetrainWatch:
         self.gain = ExpectedGain(task, blocks_between_alarms)
         self._cohorts: deque[tuple[int, int]] = deque(maxlen=COHORTS)
         """(begin, labelled rows) of the cohorts."""
+        self._due = False
 
     def close(
         self, started_us: int, ended_us: int, labelled: int, drifts: Sequence[Drift]
@@ -212,8 +214,8 @@ class RetrainWatch:
         """
         self._cohorts.append((started_us, labelled))
         gain = self.gain.now()
-        worth = self.gain.risen and gain.relative >= GAIN_FLOOR
-        due = worth and bool(drifts)
+        worth = self.gain.risen and (self._due or gain.relative >= GAIN_FLOOR)
+        self._due = due = worth and bool(drifts)
         values = {"expected_gain": gain.mean, "baseline_loss": gain.baseline_loss}
         values |= {"expected_gain_low": gain.low, "expected_gain_high": gain.high}
         words = ""
@@ -253,12 +255,14 @@ class RetrainWatch:
         """Plain values and arrays."""
         return {
             "gain": self.gain.state(),
+            "due": self._due,
             "cohorts": np.array(self._cohorts, np.int64).reshape(-1, 2),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up `state`."""
         self.gain.restore(state["gain"])
+        self._due = bool(state["due"])
         self._cohorts.clear()
         self._cohorts.extend((int(a), int(b)) for a, b in np.array(state["cohorts"]).tolist())
 

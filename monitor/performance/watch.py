@@ -128,6 +128,16 @@ class PerformanceWatch:
         """Those whose cards were put, in that order."""
         return tuple(self._versions)
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Those that the rows of a cohort hold, in their order."""
+        return self._reader.features
+
+    def known(self, version: str) -> tuple[ModelCard, PerformanceReference | None]:
+        """The card that was put last for a version, and its reference, as far as there is one."""
+        kept = self._versions[version]
+        return kept.card, kept.reference
+
     def card(self, version: str) -> ModelCard | None:
         """The card that was put last for a version."""
         kept = self._versions.get(version)

@@ -17,11 +17,11 @@ Z_95: Final = 1.959964
 
 
 def cohort_table(reports: Sequence[CohortReport]) -> Any:
-    """Rows of the cohorts table: one a version and cohort."""
+    """Rows of the cohorts table: one a version, cohort and segment."""
     named = [{metric.name: metric for metric in report.metrics} for report in reports]
     columns = _where(reports) | {
         "model_version": words([one.model_version for one in reports]),
-        "segment": texts([""] * len(reports)),
+        "segment": texts([one.segment for one in reports]),
         "cohort_start": moments([one.started_us for one in reports]),
         "cohort_end": moments([one.ended_us for one in reports]),
         "maturity": pa.array([one.maturity for one in reports], pa.float64()),
