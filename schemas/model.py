@@ -179,6 +179,12 @@ class ModelCard(Contract):
     they are segments too."""
     monitoring: Monitoring = Monitoring()
     previous_version: ShortText | None = None
+    overlap_hours: Annotated[float, Field(gt=0)] | None = None
+    """So long `previous_version` shadows this one, or shares traffic with it: until then a
+    comparison of the two waits for requests of the same time."""
+    traffic_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of the live traffic that is meant for this version while it shares it with others that
+    have a share: shares are compared with each other."""
     retrain_reason: str | None = None
     registered_at: AwareDatetime | None = None
     dataset_fingerprint: Sha256 | None = None

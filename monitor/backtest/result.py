@@ -14,6 +14,8 @@ from monitor.backtest.labels import LabelCoverage
 from monitor.backtest.store import ReportStore
 from monitor.detectors.battery import Battery
 from monitor.events import Int64
+from monitor.performance.period import PeriodPerformance, by_month
+from monitor.performance.report import CohortReport
 from monitor.profiling.dataset import Dataset
 from monitor.profiling.timeline import TimeAudit, audit_times
 from monitor.roster import Roster
@@ -53,6 +55,8 @@ class BacktestResult:
     battery: Battery
     """What tested: its budget and what it can see."""
     labels: LabelCoverage | None
+    cohorts: tuple[CohortReport, ...]
+    """What labels say, by closed cohort."""
 
     @classmethod
     def of(
@@ -87,7 +91,14 @@ class BacktestResult:
             findings=store.findings(),
             battery=watched.battery if watched else Battery(profile, card.monitoring),
             labels=labels,
+            cohorts=tuple(store.cohorts),
         )
+
+    @property
+    def months(self) -> list[PeriodPerformance]:
+        """What labels say of the card's version, by month (UTC)."""
+        own = [one for one in self.cohorts if one.model_version == self.card.model_version]
+        return by_month(self.card.task, own)
 
     @property
     def under_alert(self) -> int:
@@ -115,5 +126,6 @@ class BacktestResult:
             "unconfirmed": self.unconfirmed,
             "backward_steps": 0 if self.time is None else self.time.backward_steps,
             "labels": None if self.labels is None else self.labels.to_json(),
+            "months": [month.to_json() for month in self.months],
             "alerts": [alert.to_json() for alert in self.alerts],
         }

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitor.backtest.label_rows import LabelBatch
 from monitor.config import LimitSettings
 from monitor.errors import ConfigError
 from monitor.events import Bool, Int64, PredictionColumns, Record, Validated
@@ -107,6 +108,14 @@ class RowEvents(Sequence[dict[str, Any]]):
         row = int(self.rows[index])
         return self.dataset.events(self.card, row, row + 1)[0]
 
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """All of them, made together."""
+        if not len(self.rows):
+            return
+        first = int(self.rows[0])
+        events = self.dataset.events(self.card, first, int(self.rows[-1]) + 1)
+        yield from (events[place] for place in (self.rows - first).tolist())
+
 
 def row_batches(dataset: Dataset, card: ModelCard, topic: str) -> Iterator[RowBatch]:
     """All rows in the file's order."""
@@ -141,6 +150,8 @@ class RowValidator(Validator):
 
     def validate(self, records: Sequence[Record]) -> Validated:
         """See `Validator.validate`."""
+        if isinstance(records, LabelBatch):
+            return Validated((), (records.columns(),), ())
         if not isinstance(records, RowBatch):
             return super().validate(records)
         if self._last is None or self._last[0] is not records:

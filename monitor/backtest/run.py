@@ -6,11 +6,13 @@ Never: a broker, a server, a step of its own; only the source, the store and the
 
 import pandas as pd
 
+from monitor.backtest.label_rows import LabelBatch, LabelRows
 from monitor.backtest.labels import LabelCoverage, label_coverage
 from monitor.backtest.result import BacktestResult
 from monitor.backtest.rows import PARTITION, RowBatch, RowValidator, check_rows, row_batches
 from monitor.backtest.store import ReportStore
 from monitor.backtest.wiring import LIMITS, MEMBERSHIP, TOPICS, new_pipeline
+from monitor.broker import Partition
 from monitor.clock import Clock, SystemClock
 from monitor.profiling.build import build_profile
 from monitor.profiling.dataset import Dataset, frame_dataset
@@ -32,8 +34,8 @@ def run_backtest(
 ) -> BacktestResult:
     """What the monitor would have said of `events`, in the order of their rows.
 
-    Labels are matched and counted; ConfigError names a column that is missing or wrong. `key` is
-    needed where the card hashes features.
+    Labels come when they were observed, and say how good the version was; ConfigError names a
+    column that is missing or wrong. `key` is needed where the card hashes features.
 
     >>> import numpy as np
     >>> from schemas.model import FeatureSpec, Monitoring
@@ -47,11 +49,13 @@ def run_backtest(
     [('x', True)]
     """
     dataset = as_dataset(events, card, "the events")
-    coverage = None
+    coverage = truths = None
     if labels is not None:
-        truths = labels if isinstance(labels, Dataset) else frame_dataset(labels, source="labels")
-        coverage = label_coverage(dataset, truths)
-    watch = Watch(card, as_profile(reference, card, key), validator=row_validator(key))
+        found = labels if isinstance(labels, Dataset) else frame_dataset(labels, source="labels")
+        coverage = label_coverage(dataset, found)
+        truths = LabelRows(found, card, TOPICS.labels)
+    profile = as_profile(reference, card, key)
+    watch = Watch(card, profile, validator=row_validator(key), labels=truths)
     for batch in row_batches(dataset, card, TOPICS.predictions):
         watch.take(batch)
     return watch.result(dataset, coverage)
@@ -72,13 +76,16 @@ class Watch:
         validator: RowValidator,
         encoder: Encoder = encode,
         clock: Clock | None = None,
+        labels: LabelRows | None = None,
     ) -> None:
         check_fit(profile, card)
         clock = clock or SystemClock()
         self.card = card.model_copy(update={"profile_hash": profile.hash})
         self.telemetry = Telemetry(clock)
         self._profile = profile
-        self._store = ReportStore()
+        self._labels = labels
+        self._positions: dict[Partition, int] = {}
+        self._store = ReportStore(keeps_rows=labels is not None)
         self._store.save_profile(profile.hash, profile.to_bytes())
         self._pipeline, self._roster = new_pipeline(
             self._store, validator, clock, self.telemetry, encoder
@@ -86,12 +93,24 @@ class Watch:
         self._pipeline.on_card(self.card)
 
     def take(self, batch: RowBatch) -> None:
-        """Take consecutive rows."""
+        """Take consecutive rows, and the labels that were observed before their end."""
         self._pipeline.on_batch(batch)
-        self._pipeline.commit({(TOPICS.predictions, PARTITION): batch.stop}, MEMBERSHIP)
+        self._positions[TOPICS.predictions, PARTITION] = batch.stop
+        times_us = batch.dataset.rows(batch.start, batch.stop).occurred_us
+        if self._labels is not None and times_us is not None:
+            self._take_labels(self._labels.until(int(times_us.max())))
+        self._pipeline.commit(self._positions, MEMBERSHIP)
+
+    def _take_labels(self, labels: LabelBatch) -> None:
+        if len(labels):
+            self._pipeline.on_batch(labels)
+            self._positions[TOPICS.labels, PARTITION] = labels.stop
 
     def result(self, dataset: Dataset, labels: LabelCoverage | None = None) -> BacktestResult:
         """What was found in the rows of `dataset`, all of which have been taken."""
+        if self._labels is not None:
+            self._take_labels(self._labels.until())
+            self._pipeline.commit(self._positions, MEMBERSHIP)
         return BacktestResult.of(
             dataset, self.card, self._profile, self._store, self._roster, labels
         )

@@ -1,7 +1,7 @@
 """The store of a backtest: findings and alert moves, and how many rows there were.
 
-In: the rows of a commit. Out: what the report needs of them. Never: a prediction kept; it stands in
-the file.
+In: the rows of a commit. Out: what the report needs of them. Never: a prediction kept, it
+stands in the file; unless labels are to be held against it.
 """
 
 from collections import Counter
@@ -12,16 +12,22 @@ import pyarrow as pa
 
 from monitor.alerts import AlertMove
 from monitor.events import RejectedRecord
+from monitor.performance.report import CohortReport
 from monitor.storage.memory import MemoryStore
 from monitor.storage.store import StoreBatch
 from monitor.storage.tables import finding_rows
 
 
 class ReportStore(MemoryStore):
-    """A store in memory that keeps findings and moves and counts the rest."""
+    """A store in memory that keeps findings, moves and cohorts and counts the rest.
 
-    def __init__(self) -> None:
+    With `keeps_rows` it keeps predictions and labels too, so that cohorts can be read back.
+    """
+
+    def __init__(self, *, keeps_rows: bool = False) -> None:
         super().__init__()
+        self._keeps_rows = keeps_rows
+        self.cohorts: list[CohortReport] = []
         self._findings: list[Any] = []
         self.moves: list[AlertMove] = []
         self.events_by_version: Counter[str] = Counter()
@@ -34,6 +40,9 @@ class ReportStore(MemoryStore):
 
     def store(self, batch: StoreBatch) -> Sequence[RejectedRecord]:
         """Step 1 of a commit; nothing is refused."""
+        if self._keeps_rows:
+            super().store(StoreBatch(predictions=batch.predictions, labels=batch.labels))
+        self.cohorts += batch.cohorts
         if batch.findings:
             self._findings.append(finding_rows(batch.findings))
         for columns in batch.predictions:

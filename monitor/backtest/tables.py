@@ -4,6 +4,7 @@ In: one `BacktestResult`, or those of a sweep. Out: things that rich can print. 
 the results do not have.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
@@ -15,6 +16,7 @@ from monitor.backtest.result import BacktestResult
 from monitor.backtest.sweep import Sweep
 from monitor.backtest.words import blind_words, budget_words, read_words
 from monitor.clock import to_datetime
+from monitor.performance.period import PeriodPerformance
 
 
 def result_parts(result: BacktestResult) -> Iterator[RenderableType]:
@@ -28,6 +30,8 @@ def result_parts(result: BacktestResult) -> Iterator[RenderableType]:
         yield Text("no alert fired", style="green")
     if result.unconfirmed:
         yield Text(f"{result.unconfirmed} more were pending and not confirmed")
+    if result.months:
+        yield months_table(result.months)
     share = result.under_alert / result.events
     yield Text(f"rows while an alert was firing: {result.under_alert:,} ({share:.1%})")
     yield Text(f"\n{budget_words(result)}", style="bold")
@@ -39,6 +43,24 @@ def result_parts(result: BacktestResult) -> Iterator[RenderableType]:
     yield table
     for words in blind_words(result):
         yield Text(words, style="yellow")
+
+
+def months_table(months: Sequence[PeriodPerformance]) -> Table:
+    """What labels say, month by month, beside the baseline and the estimate without labels."""
+    table = Table(title="performance by month (UTC)", title_justify="left")
+    known = [name for name in ("log_loss", "auc", "mae", "rmse") if name in months[-1].metrics]
+    for name in ("month", "labelled", "coverage", *known, "baseline", *known):
+        table.add_column(name, justify="left" if name == "month" else "right")
+    for place, column in enumerate(table.columns):
+        if place > 3 + len(known):
+            column.header = f"{column.header}, estimated"
+    for month in months:
+        measured = [month.metrics.get(name, math.nan) for name in known]
+        estimated = [month.estimated.get(name, math.nan) for name in known]
+        numbers = (*measured, month.baseline_loss, *estimated)
+        cells = ("" if math.isnan(number) else f"{number:.4f}" for number in numbers)
+        table.add_row(month.period, f"{month.labelled:,}", f"{month.coverage:.1%}", *cells)
+    return table
 
 
 def sweep_table(sweep: Sweep, results: Sequence[BacktestResult]) -> Table:

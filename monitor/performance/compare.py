@@ -86,8 +86,9 @@ class VersionComparison:
 
     The pairing is chosen at the new version's first cohort and kept: paired where half of its
     requests were answered by both; else split where the old version answered at the same time;
-    else matched. Differences are taken over blocks of BLOCK_ROWS labelled rows of each side; where
-    the requests differ, of the loss above the baseline's, which takes out how hard they were.
+    else matched, but not before `matched_from_us`. Differences are taken over blocks of BLOCK_ROWS
+    labelled rows of each side; where the requests differ, of the loss above the baseline's, which
+    takes out how hard they were.
 
     **Blind to**, when split, an assignment that depends on the request (see `SplitCheck`); when
     matched, whatever else changed between the two times and is not in the baseline's loss.
@@ -107,6 +108,8 @@ class VersionComparison:
         self.new = new
         self._alpha = error_budget / 2.0
         self._limit = labelled_events // BLOCK_ROWS
+        self.matched_from_us = 0
+        """Event time before which it waits for the versions to be asked at the same time."""
         self._pairing: Pairing | None = None
         self._sides = {name: Blocks(columns=1) for name in ("old", "new")}
         self._waiting: dict[str, Float64] = {"old": np.zeros(0), "new": np.zeros(0)}
@@ -139,7 +142,11 @@ class VersionComparison:
             if not new.any():
                 self._remember(loss[old] - baseline_loss[old])
                 return
-            self._pairing = _pairing(rows, old, new)
+            pairing = _pairing(rows, old, new)
+            waits = int(rows.occurred_us[new].min()) < self.matched_from_us
+            if pairing is Pairing.MATCHED and waits:
+                return
+            self._pairing = pairing
             if self._pairing is Pairing.SPLIT:
                 self._waiting["old"] = np.zeros(0)
                 self._sides["old"] = Blocks(columns=1)
@@ -208,6 +215,7 @@ class VersionComparison:
     def state(self) -> dict[str, Any]:
         """Plain values and arrays."""
         return {
+            "matched_from_us": self.matched_from_us,
             "pairing": self._pairing.value if self._pairing else None,
             "sides": {name: blocks.state() for name, blocks in self._sides.items()},
             "waiting": self._waiting,
@@ -218,6 +226,7 @@ class VersionComparison:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up `state`."""
+        self.matched_from_us = int(state["matched_from_us"])
         self._pairing = Pairing(state["pairing"]) if state["pairing"] else None
         for name, blocks in self._sides.items():
             blocks.restore(state["sides"][name])

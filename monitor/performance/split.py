@@ -42,6 +42,8 @@ class SplitCheck:
     """
 
     def __init__(self, shares: Mapping[str, float], alpha: float = ALPHA) -> None:
+        self.shares = dict(shares)
+        """As they were given."""
         self._versions = tuple(sorted(shares))
         found = np.array([shares[version] for version in self._versions], np.float64)
         self._shares: Float64 = found / found.sum()

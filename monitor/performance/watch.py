@@ -29,6 +29,7 @@ from monitor.performance.reference import PerformanceReference
 from monitor.performance.report import CohortReport, Losses
 from monitor.performance.rows import CohortRows
 from monitor.performance.skill import BLOCKS_BETWEEN_ALARMS, SkillWatch
+from monitor.performance.split import SplitCheck
 from monitor.sketches.profile import Profile
 from schemas.model import ModelCard
 
@@ -104,6 +105,7 @@ class PerformanceWatch:
         self._comparisons: list[VersionComparison] = []
         self._chained = 0
         """Comparisons that were over when the chain was last looked at."""
+        self._split: SplitCheck | None = None
         self._next: dict[str, VersionComparison] = {}
         """By version, the comparison with whatever will replace it."""
         self._answered: dict[str, None] = {}
@@ -218,6 +220,7 @@ class PerformanceWatch:
         waiting = self.coverage.pending_rows
         while self._covered and sum(n for _, n in self._covered[1:]) >= waiting:
             del self._covered[0]
+        of_model += self._shared(rows)
         known = self._baseline.known
         loss, base, most = self._losses(rows, self._baseline.predict(cohort))
         verdicts = self._compared(rows, loss, base)
@@ -317,6 +320,19 @@ class PerformanceWatch:
         most = -np.log(np.maximum(base.min(axis=1), LEAST_PROBABILITY))
         return loss, other, most
 
+    def _shared(self, rows: CohortRows) -> list[Measurement]:
+        """Whether versions that share live traffic answer the shares that their cards say."""
+        cards = {name: kept.card for name, kept in self._versions.items()}
+        shares = {name: one.traffic_share for name, one in cards.items() if one.traffic_share}
+        live = rows.version[rows.live > 0]
+        counts = {name: int((live == k).sum()) for k, name in enumerate(rows.versions)}
+        sharing = {name: share for name, share in shares.items() if counts.get(name)}
+        if len(sharing) < 2:
+            return []
+        if self._split is None or self._split.shares != sharing:
+            self._split = SplitCheck(sharing)
+        return [self._split.add(counts)]
+
     def _compared(
         self, rows: CohortRows, loss: Float64, base: Float64
     ) -> dict[str, VersionVerdict]:
@@ -331,6 +347,9 @@ class PerformanceWatch:
             if before is not None:
                 comparison = self._next.pop(before, None) or VersionComparison(before, "")
                 comparison.new = version
+                overlap_us = round((self._versions[version].card.overlap_hours or 0.0) * 3.6e9)
+                own = rows.version == rows.versions.index(version)
+                comparison.matched_from_us = int(rows.occurred_us[own].min()) + overlap_us
                 self._comparisons.append(comparison)
         for version in present:
             standing = self._next.setdefault(version, VersionComparison(version, ""))
@@ -407,6 +426,7 @@ class PerformanceWatch:
             "base_loss": self._base_loss,
             "answered": list(self._answered),
             "chained": self._chained,
+            "split": [self._split.shares, self._split.state()] if self._split else None,
             "comparisons": [
                 [one.old, one.new, one.state()]
                 for one in (*self._comparisons, *self._next.values())
@@ -434,6 +454,10 @@ class PerformanceWatch:
         self._base_loss = np.array(state["base_loss"], np.float64)
         self._answered = dict.fromkeys(str(name) for name in state["answered"])
         self._chained = int(state["chained"])
+        if state["split"]:
+            shares, counts = state["split"]
+            self._split = SplitCheck({str(name): float(one) for name, one in shares.items()})
+            self._split.restore(counts)
         self._comparisons, self._next = [], {}
         for old, new, saved in state["comparisons"]:
             comparison = VersionComparison(str(old), str(new))

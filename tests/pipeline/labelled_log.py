@@ -11,6 +11,7 @@ import pandas as pd
 from monitor.profiling.build import build_profile
 from monitor.profiling.dataset import frame_dataset
 from monitor.sketches.profile import Profile
+from monitor.storage.memory import MemoryStore
 from schemas import FeatureSpec, ModelCard, Monitoring
 from tests.pipeline.harness import MODEL, TOPICS, LogRecord, Plant
 
@@ -126,9 +127,9 @@ def log(
     ]
 
 
-def plant(*cards: ModelCard) -> Plant:
+def plant(*cards: ModelCard, store: MemoryStore | None = None) -> Plant:
     """A pipeline that knows the reference."""
-    found = Plant(*cards)
+    found = Plant(*cards, store=store)
     found.store.save_profile(reference().hash, reference().to_bytes())
     return found
 
