@@ -237,12 +237,7 @@ class Labelled:
                 silent = self._is_silent(report)
                 yield from self._ended(kept, report, silent)
                 version = report.model_version
-                if version in kept.replaced:
-                    continue
-                kept.last = (version, _span(report))
-                policy = self._policy(model, version)
-                profile = profiles[version]
-                card = self._roster.acting(model, version)
+                profile, card = profiles[version], self._roster.acting(model, version)
                 told = self._breakdowns.add(
                     report, kept.watch.known(version), profile, kept.watch.features, kept.blocks
                 )
@@ -251,10 +246,15 @@ class Labelled:
                     measured += label_measurements(report, card, profile)
                 if report.verdict is not None and report.verdict.rollback_recommended:
                     measured.append(regressed_measurement(report.verdict))
-                findings = [finding_of((model, version), _span(report), one) for one in measured]
+                span = _span(report)
+                findings = [finding_of((model, version), span, one) for one in measured]
                 if report.chain is not None:
                     chain = chain_measurement(report.chain)
-                    findings.append(finding_of((model, report.chain.last), _span(report), chain))
+                    findings.append(finding_of((model, report.chain.last), span, chain))
+                findings = [one for one in findings if one.model_version not in kept.replaced]
+                if version not in kept.replaced:
+                    kept.last = (version, span)
+                policy = self._policy(model, version)
                 yield Closing(report, told.segments, findings, told.cause, policy, silent)
 
     def stopped(self, behind: Collection[Partition]) -> Iterator[Finding]:

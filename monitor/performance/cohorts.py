@@ -14,7 +14,7 @@ import numpy as np
 
 from monitor.errors import StateError
 from monitor.events import Int64
-from monitor.performance.calendar import US_PER_HOUR, Calendar, Clock, Passed, Seals
+from monitor.performance.calendar import NEVER_US, US_PER_HOUR, Calendar, Clock, Passed, Seals
 from monitor.performance.join import joined
 from monitor.performance.lookup import Looked, LookUp
 from monitor.performance.rows import CohortRows
@@ -80,6 +80,8 @@ class Cohorts:
         self._open: set[int] = set()
         self._labelled_from: int | None = None
         """Cohorts up to this one are not closed; None: no label has come yet."""
+        self._closed_through = NEVER_US
+        """Everything up to this cohort is closed: no prediction can open it again."""
         self.late_answers = 0
         """Predictions that came after their cohort was sealed; of this process."""
         self.given_up = 0
@@ -98,7 +100,9 @@ class Cohorts:
     @property
     def is_due(self) -> bool:
         """Whether anything can be closed."""
-        return self.labelled and bool(self._open) and min(self._open) <= self._through()
+        if self._labelled_from is None or self._through() <= self._closed_through:
+            return False
+        return bool(self._open) and min(self._open) <= self._through()
 
     def on_answers(self, offsets: Int64, occurred_us: Int64) -> None:
         """Take when predictions occurred, in offset order."""
@@ -152,6 +156,7 @@ class Cohorts:
                     yield closed
             else:
                 self._open.discard(number)
+        self._closed_through = through
         self._answers_sealed.forget_through(through)
         self._truths_sealed.forget_through(through)
 
