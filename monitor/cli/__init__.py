@@ -39,7 +39,10 @@ COMMANDS: Final = {
     "route": Entry("Running", "monitor.cli.route", "Keep an Alertmanager told of all alerts."),
     "route-config": Entry("Running", "monitor.cli.route", "Print an alertmanager.yml by owner."),
     "dashboard": Entry("Looking", "monitor.cli.dashboard", "Web pages over everything stored."),
+    "explain": Entry("Looking", "monitor.cli.explain", "Why did the model predict this?"),
+    "export": Entry("Looking", "monitor.cli.export", "Predictions, outcomes, alerts as files."),
     "alerts": Entry("Looking", "monitor.cli.alerts", "Look at alerts."),
+    "retrains": Entry("Looking", "monitor.cli.retrains", "Look at retrainings."),
     "verify": Entry("Looking", "monitor.cli.verify", "Compute an alert's numbers again."),
 }
 """Every command by name; the function in the module has the command's name."""

@@ -31,6 +31,17 @@ WRITTEN_TABLES: Final = (
 )
 """What a worker writes; it reads them too."""
 
+READ_VIEWS: Final = (
+    "audit_predictions",
+    "audit_labels",
+    "audit_outcomes",
+    "audit_alerts",
+    "audit_versions",
+    "audit_rejections",
+    "current_alerts",
+)
+"""What people read, besides the tables: a view needs the right to what is under it."""
+
 _DENIED: Final = (164, 497)
 """READONLY, ACCESS_DENIED."""
 _NAMES: Final = RoadSettings(
@@ -40,6 +51,7 @@ _NAMES: Final = RoadSettings(
     certificate="clickhouse.client_cert",
 )
 _NO_ROWS: Final = "INSERT INTO {table:Identifier} SELECT * FROM {table:Identifier} WHERE 0"
+_NO_READ: Final = "SELECT * FROM {table:Identifier} LIMIT 0"
 _NEEDED: Final = re.compile(r"necessary to have the grant (.+?)(?:\. |\s*\(|$)")
 
 
@@ -69,3 +81,28 @@ def missing_grants(connection: Connection) -> list[tuple[str, str]]:
             problem = f"lacks {needed.group(1)}" if needed else "may not"
             missing.append((f"account {connection.username} {problem} (table {table})", fix))
     return missing
+
+
+def reader_problems(connection: Connection) -> list[tuple[str, str]]:
+    """(problem, fix) of the account that reads for people: it must read the views and not write."""
+    problems = []
+    for view in READ_VIEWS:
+        try:
+            connection.query(_NO_READ, {"table": view})
+        except StorageError as error:
+            if error.code not in _DENIED:
+                raise
+            whole = f"{connection.database}.* TO {connection.username}"
+            fix = f"as administrator: GRANT SELECT, SHOW TABLES, SHOW COLUMNS ON {whole}"
+            problems.append((f"account {connection.username} may not read {view}", fix))
+    try:
+        connection.command(_NO_ROWS, {"table": WRITTEN_TABLES[0]})
+    except StorageError as error:
+        if error.code not in _DENIED:
+            raise
+        return problems
+    fix = (
+        "give clickhouse.reader_username an account with readonly = 2 and SELECT alone "
+        "(docs/security.md)"
+    )
+    return [*problems, (f"account {connection.username} may write, and reads for people", fix)]

@@ -167,6 +167,51 @@ LIMIT 10
 """,
 )
 
+EXPORTED_PREDICTIONS = Query(
+    "exported_predictions",
+    "A model's predictions between two event times, for a file.",
+    """
+SELECT *
+FROM audit_predictions
+WHERE model = {model:String} AND occurred_at >= {since:DateTime64(6, 'UTC')}
+    AND occurred_at < {until:DateTime64(6, 'UTC')}
+""",
+)
+
+EXPORTED_OUTCOMES = Query(
+    "exported_outcomes",
+    "A model's predictions with their labels between two event times, for a file.",
+    """
+SELECT *
+FROM audit_outcomes
+WHERE model = {model:String} AND occurred_at >= {since:DateTime64(6, 'UTC')}
+    AND occurred_at < {until:DateTime64(6, 'UTC')}
+""",
+)
+
+EXPORTED_ALERTS = Query(
+    "exported_alerts",
+    "When a model's alerts were on: those that were on between two event times, for a file.",
+    """
+SELECT *
+FROM audit_alerts
+WHERE model = {model:String} AND starts_at < {until:DateTime64(6, 'UTC')}
+    AND (ended_at IS NULL OR ended_at >= {since:DateTime64(6, 'UTC')})
+ORDER BY starts_at, fingerprint
+""",
+)
+
+EXPORTED_REJECTIONS = Query(
+    "exported_rejections",
+    "A model's refused records, and those of no readable model, between two append times.",
+    """
+SELECT *
+FROM audit_rejections
+WHERE model IN ('', {model:String}) AND appended_at >= {since:DateTime64(6, 'UTC')}
+    AND appended_at < {until:DateTime64(6, 'UTC')}
+""",
+)
+
 ALL: Final[tuple[Query, ...]] = (
     PLACES_OF_EVENT,
     RECORD,
@@ -178,5 +223,9 @@ ALL: Final[tuple[Query, ...]] = (
     PROFILE_CONTENT,
     ALERTS_ON_AT,
     REJECTED_OF_EVENT,
+    EXPORTED_PREDICTIONS,
+    EXPORTED_OUTCOMES,
+    EXPORTED_ALERTS,
+    EXPORTED_REJECTIONS,
 )
 """Every question, for tests and documentation."""

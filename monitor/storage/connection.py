@@ -75,10 +75,20 @@ for _chatty in ("clickhouse_connect", "urllib3.connectionpool"):
 
 
 class Connection:
-    """One account's connection to one database; `reader` takes the reader's account."""
+    """One account's connection to one database; `reader` takes the reader's account.
 
-    def __init__(self, settings: ClickHouseSettings, *, reader: bool = False) -> None:
+    `answer_timeout_s` is how long the server may be silent.
+    """
+
+    def __init__(
+        self,
+        settings: ClickHouseSettings,
+        *,
+        reader: bool = False,
+        answer_timeout_s: int = ANSWER_TIMEOUT_S,
+    ) -> None:
         self._settings = settings
+        self._answer_timeout_s = answer_timeout_s
         own = reader and settings.reader_username
         self._username = settings.reader_username if own else settings.username
         self._password = (settings.reader_password if own else settings.password).get_secret_value()
@@ -193,7 +203,7 @@ class Connection:
                 verify=settings.verify,
                 compress="lz4",
                 connect_timeout=CONNECT_TIMEOUT_S,
-                send_receive_timeout=ANSWER_TIMEOUT_S,
+                send_receive_timeout=self._answer_timeout_s,
                 query_retries=1,
                 autogenerate_session_id=False,
                 dedicated_pool=True,

@@ -30,6 +30,7 @@ class Reader:
 
     def __init__(self, settings: ClickHouseSettings) -> None:
         self._connection = Connection(settings, reader=True)
+        self._patient = Connection(settings, reader=True, answer_timeout_s=EXPORT_SECONDS)
 
     @property
     def database(self) -> str:
@@ -55,11 +56,12 @@ class Reader:
         """The answer batch by batch, however long; the first has the columns and no rows."""
         given = bound(query, parameters)
         limits = {"readonly": _READ_ONLY, "max_execution_time": EXPORT_SECONDS}
-        return self._connection.arrow(query.sql, given, limits=limits)
+        return self._patient.arrow(query.sql, given, limits=limits)
 
     def close(self) -> None:
         """Let go of the sockets; the next question connects again."""
         self._connection.close()
+        self._patient.close()
 
     def __enter__(self) -> Self:
         return self
