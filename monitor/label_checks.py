@@ -1,7 +1,8 @@
 """What labels say of single features: skew value by value, and features that know the answer.
 
 In: the report of a closed cohort with its stored rows, the card and the profile of its version.
-Out: measurements of `offline_mismatch` and `label_leak`. Never: a look at another cohort.
+Out: measurements of `offline_mismatch` and `label_leak`. Never: a leak seen in one cohort alone:
+neighbours share their weather, and the weather of one day may rank its labels.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from monitor.checks.leak import label_leaks
 from monitor.checks.offline_mismatch import Pairs, offline_mismatches
 from monitor.events import Bool, Float64, Int64
-from monitor.findings import Measurement
+from monitor.findings import Measurement, Verdict
 from monitor.performance.join import label_of_row
 from monitor.performance.report import CohortReport
 from monitor.performance.stored import MapEntries, numbers_of, texts_of, usable
@@ -23,19 +24,37 @@ from schemas import ModelCard
 from schemas.values import USABLE_FAULTS
 
 MOST_CLASSES: Final = 20
+LEAK_COHORTS: Final = 5
 FALSE_MISMATCHES: Final = 1e-6
 """Chance of a false `offline_mismatch` that one cohort takes, over all features."""
 
 
 def label_measurements(
-    report: CohortReport, card: ModelCard, profile: Profile
+    report: CohortReport, card: ModelCard, profile: Profile, seen: dict[str, int]
 ) -> list[Measurement]:
-    """What the labels of one version's cohort say of its features."""
+    """What the labels of one version's cohort say of its features.
+
+    `seen` holds in how many cohorts running a feature looked like a leak; it is brought up to date.
+    """
     found = _mismatches(report, card)
     if card.task != "regression":
-        found += _leaks(report, profile)
+        found += [_confirmed(one, seen) for one in _leaks(report, profile)]
     # One series of looks, however many predictions a cohort has.
     return [replace(one, scale=0) for one in found]
+
+
+def _confirmed(leak: Measurement, seen: dict[str, int]) -> Measurement:
+    """A leak that was seen in LEAK_COHORTS running; before that it cannot be told from weather."""
+    if leak.verdict is Verdict.CANNOT_TELL:
+        return leak
+    if leak.verdict is Verdict.OK:
+        seen.pop(leak.feature, None)
+        return leak
+    seen[leak.feature] = n = seen.get(leak.feature, 0) + 1
+    if n >= LEAK_COHORTS:
+        return leak
+    words = f"{leak.reason} In {n} of {LEAK_COHORTS} cohorts running"
+    return replace(leak, verdict=Verdict.CANNOT_TELL, immediate=False, reason=words)
 
 
 def _mismatches(report: CohortReport, card: ModelCard) -> list[Measurement]:

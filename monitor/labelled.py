@@ -114,6 +114,8 @@ class _Model:
     """Version to its replacements and returns that no closed cohort has reached, in order."""
     replaced: set[str] = field(default_factory=set)
     """Versions that are replaced as of the last closed cohort."""
+    leaks: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Version to the features that look like leaks, and in how many cohorts running."""
     last: tuple[str, Span] | None = None
     """Version and span of the last closed cohort."""
     stopped: bool = False
@@ -243,7 +245,8 @@ class Labelled:
                 )
                 measured = [*report.measurements, *told.measurements]
                 if card is not None and profile is not None:
-                    measured += label_measurements(report, card, profile)
+                    seen = kept.leaks.setdefault(version, {})
+                    measured += label_measurements(report, card, profile, seen)
                 if report.verdict is not None and report.verdict.rollback_recommended:
                     measured.append(regressed_measurement(report.verdict))
                 span = _span(report)
@@ -305,6 +308,7 @@ class Labelled:
             "replaced": sorted(kept.replaced),
             "last": [kept.last[0], asdict(kept.last[1])] if kept.last else None,
             "stopped": kept.stopped,
+            "leaks": kept.leaks,
             "turns": [
                 [name, turn.offset, turn.replaced, asdict(turn.span), turn.reason]
                 for name, turns in kept.turns.items()
@@ -341,6 +345,8 @@ class Labelled:
             self._breakdowns.restore(model, saved.get("breakdowns", {}))
             kept.replaced = set(map(str, saved["replaced"]))
             kept.stopped = bool(saved["stopped"])
+            for name, seen in saved["leaks"].items():
+                kept.leaks[str(name)] = {str(one): int(n) for one, n in seen.items()}
             if saved["last"]:
                 kept.last = (str(saved["last"][0]), Span(**saved["last"][1]))
             for name, offset, replaced, span, reason in saved["turns"]:

@@ -1,9 +1,10 @@
 """The labels of a backtest: rows of a file in the order in which they were observed.
 
-In: a `Dataset` of labels, the model card. Out: `LabelBatch`es, which the validator of rows takes as
-they are. Never: a label before it was observed.
+In: a `Dataset` of labels, the model card. Out: `LabelBatch`es, which the validator of rows reads by
+whole columns. Never: a label before it was observed.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, overload
@@ -11,7 +12,8 @@ from typing import Final, overload
 import numpy as np
 import pyarrow as pa
 
-from monitor.errors import ConfigError
+from monitor.backtest.record import RowRecord
+from monitor.clock import to_datetime
 from monitor.events import Int64, LabelColumns, Record
 from monitor.profiling.dataset import LABEL, Dataset
 from schemas.model import ModelCard
@@ -21,7 +23,7 @@ PARTITION: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class LabelBatch(Sequence[Record]):
-    """Labels [start, stop) in the order of `rows`; only their columns are ever asked for."""
+    """Labels [start, stop) in the order of `rows`, each made a record only when it is asked for."""
 
     dataset: Dataset
     card: ModelCard
@@ -39,7 +41,26 @@ class LabelBatch(Sequence[Record]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Record]: ...
     def __getitem__(self, index: int | slice) -> Record | Sequence[Record]:
-        raise ConfigError("labels of a backtest are read by whole columns, not one by one")
+        if isinstance(index, slice):
+            return [self[place] for place in range(len(self))[index]]
+        offset = range(self.start, self.stop)[index]
+        row = int(self.rows[offset])
+        columns = self.dataset.columns
+        observed_us = int(observed(self.dataset)[row])
+        label = {
+            "model": self.card.model,
+            "event_id": columns["event_id"].to_list(row, row + 1)[0],
+            "label": columns[LABEL].to_list(row, row + 1)[0],
+            "observed_at": to_datetime(observed_us).isoformat(),
+        }
+        return RowRecord(
+            topic=self.topic,
+            partition=PARTITION,
+            offset=offset,
+            timestamp=observed_us // 1_000,
+            key=self.card.model.encode(),
+            value=json.dumps(label).encode(),
+        )
 
     def columns(self) -> LabelColumns:
         """These labels as validation gives them."""

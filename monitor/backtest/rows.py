@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.backtest.label_rows import LabelBatch
+from monitor.backtest.record import RowRecord
 from monitor.config import LimitSettings
 from monitor.errors import ConfigError
 from monitor.events import Bool, Int64, PredictionColumns, Record, Validated
@@ -32,19 +33,6 @@ from schemas.values import HashKey
 
 BATCH_ROWS: Final = 10_000
 PARTITION: Final = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RowRecord:
-    """One row as the record that a producer would have sent."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
 
 
 @dataclass(frozen=True, slots=True)

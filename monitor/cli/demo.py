@@ -234,6 +234,8 @@ def _summary(reader: Connection, topics: TopicSettings, produced: Produced) -> l
     words = ", ".join(f"{row['records']} {row['reason']}" for row in reasons)
     click.echo(f"rejected on purpose ({produced.broken} broken records were sent): {words}\n")
     screen.print(_timeline(queries.ask(reader, queries.ALERTS_BY_MONTH)))
+    measured = queries.ask(reader, queries.PERFORMANCE_BY_MONTH, {"model": flights.MODEL})
+    screen.print(_performance(measured))
     screen.print(_incidents(queries.ask(reader, queries.INCIDENTS)))
     return problems
 
@@ -267,6 +269,21 @@ def _incidents(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         days = (f"{row[name]:%Y-%m-%d}" for name in ("opened_at", "last_at"))
         table.add_row(*days, ", ".join(row["names"]), row["words"])
+    return table
+
+
+def _performance(rows: list[dict[str, Any]]) -> Table:
+    """What labels say of each month, beside the baseline and the estimates without labels."""
+    table = Table(title="performance by month of event time", title_justify="left")
+    columns = ("log_loss", "auc", "baseline", "estimated_log_loss", "estimated_auc")
+    named = ("log loss", "AUC", "baseline's loss", "log loss, estimated", "AUC, estimated")
+    for name in ("month", "labelled", "coverage", *named):
+        table.add_column(name, justify="left" if name == "month" else "right")
+    for row in rows:
+        share = row["labelled"] / row["predictions"]
+        told = [row[name] for name in columns]
+        cells = ("" if one is None or one != one else f"{one:.4f}" for one in told)
+        table.add_row(row["month"], f"{row['labelled']:,}", f"{share:.1%}", *cells)
     return table
 
 

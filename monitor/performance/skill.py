@@ -23,6 +23,8 @@ CALIBRATION_FLOOR: Final = 0.05
 TOO_GOOD: Final = 0.9
 """Share of the baseline's loss that no honest model saves on an uncertain outcome."""
 TOO_GOOD_BLOCKS: Final = 10
+CLEAR_BLOCKS: Final = 50
+"""Blocks over which all must be well before an alarm ends: a good day does not."""
 
 
 class SkillWatch:
@@ -37,8 +39,8 @@ class SkillWatch:
     `calibration` (binary: observed minus promised rate, either way), `too_good` (share of the
     baseline's loss saved over the last TOO_GOOD_BLOCKS blocks, at least TOO_GOOD in each).
 
-    After an alarm a test begins again; it is cleared while the mean of the last TOO_GOOD_BLOCKS
-    blocks is on the good side.
+    After an alarm a test begins again; it is cleared while the mean of the last CLEAR_BLOCKS blocks
+    is on the good side.
 
     **Blind to** blocks that take turns in being better and worse within BLOCK_ROWS rows.
 
@@ -71,7 +73,7 @@ class SkillWatch:
             for check, rise in self._looked_at(block).items():
                 if check not in found or rise.alarm or not found[check].alarm:
                     found[check] = rise
-        self._last = np.concatenate((self._last, blocks))[-TOO_GOOD_BLOCKS:]
+        self._last = np.concatenate((self._last, blocks))[-CLEAR_BLOCKS:]
         said = [self._measured(check, rise) for check, rise in found.items()]
         return [*said, self._too_good()] if len(blocks) else said
 
@@ -95,12 +97,13 @@ class SkillWatch:
     def _measured(self, check: str, rise: Rise) -> Measurement:
         """A sequential test's last word, or its alarm."""
         loss, base, _, residual = self._last.mean(axis=0)
+        excess = (loss - base) / max(base, 1e-9)
         if check == "calibration":
-            clear, floor = abs(residual) < CALIBRATION_FLOOR, CALIBRATION_FLOOR
+            lately, clear, floor = residual, abs(residual) < CALIBRATION_FLOOR, CALIBRATION_FLOOR
             side = "more" if rise.mean > 0 else "less"
             words = f"it came true {abs(rise.mean):.1%} {side} often than promised"
         else:
-            clear, floor = loss <= base, WORSE_FLOOR
+            lately, clear, floor = excess, loss <= base, WORSE_FLOOR
             words = f"the loss is {rise.mean:.1%} above the baseline's"
         words += f" over the last {rise.blocks * BLOCK_ROWS:,} labelled predictions"
         return Measurement(
@@ -109,7 +112,7 @@ class SkillWatch:
             scale=0,
             verdict=Verdict.DRIFT if rise.alarm else Verdict.OK,
             statistic=rise.evidence,
-            effect=abs(rise.mean),
+            effect=abs(rise.mean) if rise.alarm else abs(float(lately)),
             threshold=floor,
             p_value=float(min(1.0, np.exp(-rise.evidence))),
             n_ref=0,
@@ -124,7 +127,8 @@ class SkillWatch:
 
     def _too_good(self) -> Measurement:
         """Whether every one of the last blocks is better than honest models are."""
-        saved = 1.0 - self._last[:, 0] / np.maximum(self._last[:, 1], 1e-9)
+        last = self._last[-TOO_GOOD_BLOCKS:]
+        saved = 1.0 - last[:, 0] / np.maximum(last[:, 1], 1e-9)
         least = float(saved.min())
         full = len(saved) == TOO_GOOD_BLOCKS
         found = full and least >= TOO_GOOD

@@ -323,6 +323,94 @@ LIMIT {limit:UInt32}
 """,
 )
 
+PERFORMANCE_BY_MONTH = Query(
+    "performance_by_month",
+    "How good each version of a binary model was by month of event time, from the joined rows.",
+    """
+WITH
+    truths AS
+    (
+        SELECT model, topic, event_id, request_id, argMax(label_number, offset) AS truth
+        FROM labels
+        WHERE model = {model:String}
+        GROUP BY model, topic, event_id, request_id
+    ),
+    joined AS
+    (
+        SELECT model_version, toStartOfMonth(occurred_at) AS month, score,
+            ifNull(by_event.truth, by_request.truth) AS truth
+        FROM
+        (
+            SELECT model_version, occurred_at, score, event_id, request_id
+            FROM predictions
+            WHERE model = {model:String} AND NOT repeated AND status = 'ok'
+            LIMIT 1 BY topic, partition, offset
+        ) AS answers
+        LEFT JOIN (SELECT event_id, truth FROM truths WHERE event_id != '') AS by_event
+            ON answers.event_id = by_event.event_id
+        LEFT JOIN (SELECT request_id, truth FROM truths WHERE event_id = '') AS by_request
+            ON answers.request_id = by_request.request_id
+        SETTINGS join_use_nulls = 1
+    ),
+    measured AS
+    (
+        SELECT model_version, month, count() AS predictions, countIf(truth IS NOT NULL) AS labelled,
+            avgIf(-log(if(truth = 1, score, 1 - score)), truth IS NOT NULL) AS log_loss,
+            arrayROCAUC(groupArrayIf(assumeNotNull(score), truth IS NOT NULL),
+                groupArrayIf(toUInt8(assumeNotNull(truth)), truth IS NOT NULL)) AS auc
+        FROM joined
+        GROUP BY model_version, month
+    ),
+    closed AS
+    (
+        SELECT model_version, toStartOfMonth(cohort_start) AS month,
+            sumIf(baseline_loss * labelled, labelled > 0) / sum(labelled) AS baseline,
+            sumIf(estimated['log_loss'] * predictions, mapContains(estimated, 'log_loss'))
+                / sumIf(predictions, mapContains(estimated, 'log_loss')) AS estimated_log_loss,
+            sumIf(estimated['auc'] * predictions, mapContains(estimated, 'auc'))
+                / sumIf(predictions, mapContains(estimated, 'auc')) AS estimated_auc
+        FROM cohorts FINAL
+        WHERE model = {model:String} AND segment = ''
+        GROUP BY model_version, month
+    )
+SELECT measured.model_version AS model_version, formatDateTime(measured.month, '%Y-%m') AS month,
+    predictions, labelled, log_loss, auc, baseline, estimated_log_loss, estimated_auc
+FROM measured
+LEFT JOIN closed
+    ON measured.model_version = closed.model_version AND measured.month = closed.month
+ORDER BY model_version, month
+""",
+)
+
+UNMATCHED_LABELS = Query(
+    "unmatched_labels",
+    "Labels of a model that name no stored prediction, by month of their observation.",
+    """
+SELECT formatDateTime(min(observed_at), '%Y-%m') AS month, count() AS labels
+FROM labels FINAL
+WHERE model = {model:String}
+    AND NOT (event_id != ''
+        AND event_id IN (SELECT event_id FROM predictions WHERE model = {model:String}))
+    AND NOT (event_id = ''
+        AND request_id IN (SELECT request_id FROM predictions WHERE model = {model:String}))
+GROUP BY toYYYYMM(observed_at)
+ORDER BY month
+""",
+)
+
+COMPARISONS_OF_MODEL = Query(
+    "comparisons_of_model",
+    "The newest verdict on each version against the one that it replaced.",
+    """
+SELECT new_version, old_version, verdict, design, labels, difference, lower, upper,
+    smallest_difference, final, rollback_recommended, at
+FROM comparisons FINAL
+WHERE model = {model:String}
+ORDER BY new_version, old_version, blocks DESC
+LIMIT 1 BY new_version, old_version
+""",
+)
+
 CARDS_OF_MODEL = Query(
     "cards_of_model",
     "Every registration of a model, the newest first: who owned it, against what it was tested.",
@@ -354,6 +442,9 @@ ALL: Final[tuple[Query, ...]] = (
     FINDINGS_OF_FEATURE,
     EVENT_BY_ID,
     LABELS_OF_EVENT,
+    PERFORMANCE_BY_MONTH,
+    UNMATCHED_LABELS,
+    COMPARISONS_OF_MODEL,
     LAST_EVENTS,
     CARDS_OF_MODEL,
 )

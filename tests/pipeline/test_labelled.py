@@ -139,7 +139,7 @@ def test_another_value_offline_fires_for_its_feature() -> None:
 
 
 def test_a_feature_that_knows_the_answer_is_a_leak() -> None:
-    rows = frame(4, 6, leak=True)
+    rows = frame(8, 6, leak=True)
     found = plant(card()).run(
         merged(log(predictions(rows)), log(labels(rows), TOPICS.labels)), 1_500
     )
