@@ -8,7 +8,7 @@ from typing import Final
 
 from monitor.broker import Membership
 from monitor.clock import Clock
-from monitor.config import LimitSettings, TopicSettings, WorkerSettings
+from monitor.config import EscalationSettings, LimitSettings, TopicSettings, WorkerSettings
 from monitor.judging.judge import Judge
 from monitor.pipeline import Pipeline
 from monitor.publishing.memory import MemoryPublisher
@@ -22,6 +22,11 @@ TOPICS: Final = TopicSettings()
 LIMITS: Final = LimitSettings()
 WORKER: Final = WorkerSettings()
 """The defaults: a backtest has no settings but the card's."""
+_FOR_EVER: Final = 1e12
+NOBODY: Final = EscalationSettings(
+    critical_minutes=_FOR_EVER, warning_minutes=_FOR_EVER, owner_missing_minutes=_FOR_EVER
+)
+"""Nobody looks at the alerts of a backtest or a drill, and nobody has to."""
 
 
 def new_pipeline(
@@ -43,5 +48,6 @@ def new_pipeline(
         clock=clock,
         telemetry=telemetry,
         unregistered_limit=LIMITS.unregistered_models,
+        escalation=NOBODY,
     )
     return pipeline, roster
