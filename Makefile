@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check pytest docs prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos soak bench-state bench-drills bench-labels bench-versions bench-performance bench-incidents clean
+.PHONY: help demo test check pytest docs prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos soak bench-state bench-drills bench-labels bench-versions bench-performance bench-incidents bench-explain clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -63,6 +63,9 @@ bench-versions: $(VENV)/.installed ## 1,000 seeded comparisons of versions a row
 
 bench-performance: $(VENV)/.installed ## The flights with their labels beside scikit-learn, NannyML and the bootstrap
 	$(BIN)/python -m bench.flights_performance
+
+bench-explain: prerequisites $(VENV)/.installed ## How long `explain` takes among 10,000,000 predictions
+	$(BIN)/python -m bench.explain
 
 bench-state: prerequisites $(VENV)/.installed ## How long the state of 1,000 models takes to restore, and what snapshots cost; writes bench/STATE.md
 	$(BIN)/python -m bench.state --report bench/STATE.md

@@ -9,7 +9,7 @@ import pytest
 from monitor.alerts import AlertState
 from monitor.events import Fault
 from monitor.findings import Verdict
-from monitor.storage import ClickHouseStore, StoreBatch, queries
+from monitor.storage import ClickHouseStore, StoreBatch, audit_queries, queries
 from monitor.storage.queries import Query, ask
 from tests.storage.samples import (
     APPENDED_US,
@@ -36,6 +36,14 @@ VALUES: dict[str, Any] = {
     "until": datetime(2014, 1, 1, tzinfo=UTC),
     "limit": 2,
     "fingerprint": "ab" * 8,
+    "occurred_at": datetime(2013, 3, 1, 6, tzinfo=UTC),
+    "at": datetime(2013, 3, 1, 6, tzinfo=UTC),
+    "entity_id": "ann",
+    "model_version": "1",
+    "topic": PREDICTIONS,
+    "partition": 0,
+    "offset": 4,
+    "profile_hash": "sha256:0",
 }
 
 
@@ -81,16 +89,17 @@ def answer(store: ClickHouseStore, query: Query, **changed: Any) -> list[dict[st
     return ask(store.connection, query, {name: values[name] for name in query.parameters})
 
 
-def test_every_question_is_listed_under_its_own_name() -> None:
+@pytest.mark.parametrize("module", [queries, audit_queries])
+def test_every_question_is_listed_under_its_own_name(module: Any) -> None:
     named = {
-        name.lower(): value for name, value in vars(queries).items() if isinstance(value, Query)
+        name.lower(): value for name, value in vars(module).items() if isinstance(value, Query)
     }
-    assert {query.name: query for query in queries.ALL} == named
+    assert {query.name: query for query in module.ALL} == named
 
 
 @pytest.mark.integration
 def test_every_question_can_be_asked_of_an_empty_database(clickhouse: ClickHouseStore) -> None:
-    for query in queries.ALL:
+    for query in (*queries.ALL, *audit_queries.ALL):
         rows = answer(clickhouse, query)
         assert not any(any(row.values()) for row in rows), query.name
 
