@@ -23,5 +23,7 @@ if [ "$purpose" = test ]; then
         say "Alertmanager (alerts are routed to a real one): apt-get install prometheus-alertmanager, or brew install alertmanager"
     command -v amtool >/dev/null 2>&1 || say "amtool: it comes with Alertmanager"
     command -v promtool >/dev/null 2>&1 || say "promtool (checks metrics and rules): apt-get install prometheus, or brew install prometheus"
+    command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
+        say "Chromium (the pages are looked at in it): apt-get install chromium, or brew install chromium"
 fi
 [ "$missing" -eq 0 ] || { echo "Install what is missing, then run the same command again." >&2; exit 1; }

@@ -13,7 +13,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,10 +95,24 @@ def down(directory: Path) -> None:
     if not directory.is_dir():
         return
     with _locked(directory):
-        # ClickHouse first: whoever reads Kafka writes there.
-        for _, process in sorted(_running(directory).items()):
-            processes.end(process)
+        # Those who use the stack first, then ClickHouse: whoever reads Kafka writes there.
+        running = _running(directory)
+        for name in sorted(running, key=lambda name: (name in ("clickhouse", "kafka"), name)):
+            processes.end(running[name])
         _write_processes(directory, {})
+
+
+def attach(directory: Path, name: str, command: Sequence[str]) -> Path:
+    """Start a further program beside the stack, which `down` ends too; gives its log."""
+    directory = directory.resolve()
+    log = directory / "logs" / f"{name}.log"
+    with _locked(directory):
+        running = _running(directory)
+        if name in running:
+            processes.end(running.pop(name))
+        running[name] = processes.start(command, log=log, directory=Path.cwd())
+        _write_processes(directory, running)
+    return log
 
 
 def status(directory: Path) -> StackStatus:

@@ -23,8 +23,8 @@ PANELS: Final[dict[str, About]] = {
     ),
     "drift": About(
         "Drift by feature",
-        "Each cell is the look that came nearest to its threshold: effect as a share of what an "
-        "alert needs. Follow a cell to see its distribution.",
+        "Each cell is the look that came nearest to its threshold: effect as a multiple of what an "
+        "alert needs; a cell leads to its distribution.",
     ),
     "distribution": About(
         "Reference and window",

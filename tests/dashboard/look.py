@@ -19,6 +19,7 @@ _RUN = (
     f"() => {{ {AXE}; return axe.run(document, {{resultTypes: ['violations']}}).then(found => "
     "found.violations.map(one => [one.impact, one.id, one.nodes[0].html])) }"
 )
+expect.set_options(timeout=WAIT_MS)
 _KNOWN = "setting log level to"
 """What the charts' library says of itself when it is told to be silent."""
 
@@ -48,7 +49,7 @@ class Look:
         look.page.on("request", lambda sent: look._request(sent.url))
         try:
             yield look
-            assert look.troubles == []
+            assert not look.troubles, look.troubles
         finally:
             context.close()
 

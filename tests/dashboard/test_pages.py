@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.audit.flights import FIRST, MODEL
-from tests.dashboard.look import WAIT_MS, Look
+from tests.dashboard.look import Look
 from tests.dashboard.shown import TOKEN, Shown
 
 pytestmark = pytest.mark.integration
@@ -16,9 +16,9 @@ pytestmark = pytest.mark.integration
 def test_all_models_at_a_glance(look: Look) -> None:
     page = look.go("/?range=all")
     row = page.locator("#models tr[data-href]").filter(has_text=MODEL)
-    expect(row).to_contain_text("flight-operations")
+    expect(row).to_contain_text("flight-science")
     expect(row.locator("svg.spark")).to_be_visible()
-    expect(page.locator("#live")).to_have_text("live", timeout=WAIT_MS)
+    expect(page.locator("#live")).to_have_text("live")
     expect(page.locator("#moves")).to_contain_text("FeatureDrift distance")
     look.judge("overview")
     page.get_by_label("Find a model").fill("nobody has this name")
@@ -170,7 +170,7 @@ def test_decisions_are_sent_obeyed_and_seen_without_a_reload(look: Look, shown: 
     look.drawn()
     sent = []
     for action, state in (("Acknowledge", "firing"), ("Silence", "firing"), ("Accept", "resolved")):
-        page.get_by_label(re.compile(f"^{action}")).check()
+        page.get_by_role("radio", name=re.compile(f"^{action}")).check()
         page.get_by_label("Why").fill(f"{action}: a new fleet <b>")
         page.get_by_role("button", name="Decide").click()
         expect(page.get_by_role("status").filter(has_text="Sent:")).to_be_visible()
@@ -181,7 +181,7 @@ def test_decisions_are_sent_obeyed_and_seen_without_a_reload(look: Look, shown: 
         assert (last["who"], last["model"]) == ("ann", MODEL)
         shown.flow.obey(commands[-1:])
         entry = page.locator("#timeline li.decision").filter(has_text=f"{action}: a new fleet <b>")
-        expect(entry).to_be_visible(timeout=WAIT_MS)
+        expect(entry).to_be_visible()
         expect(page.locator("#timeline li.move .badge").first).to_have_text(state)
     look.judge("alert-decided")
     page.reload()
@@ -192,14 +192,14 @@ def test_decisions_are_sent_obeyed_and_seen_without_a_reload(look: Look, shown: 
 
 def test_a_page_is_live_and_says_when_it_is_not(look: Look, shown: Shown) -> None:
     page = look.go("/?range=all")
-    expect(page.locator("#live")).to_have_text("live", timeout=WAIT_MS)
+    expect(page.locator("#live")).to_have_text("live")
     cells = page.locator("#models tr[data-href]").filter(has_text=MODEL).locator("td")
     before = cells.nth(5).inner_text()
     shown.flow.read_on(1_000)
-    expect(cells.nth(5)).not_to_have_text(before, timeout=WAIT_MS)
+    expect(cells.nth(5)).not_to_have_text(before)
     page.keyboard.press("l")
     expect(page.locator("#live")).to_have_text("paused")
     page.route("**/api/v1/live", lambda route: route.abort())
     page.reload()
-    expect(page.locator("#live")).to_have_text("connection lost", timeout=WAIT_MS)
+    expect(page.locator("#live")).to_have_text("connection lost")
     look.troubles.clear()  # the browser itself tells of the request that was broken off
