@@ -61,7 +61,7 @@ class RootCause:
     first_pane: int | None
     """Index of the first pane in which it showed; None where no pane is closed yet."""
     since_us: int
-    """Event time of that pane's begin."""
+    """Event time of that pane's begin; without panes that of the first row since the change."""
     older: bool = False
     """Whether it had begun before the oldest pane that is kept."""
     segments: tuple[str, ...] = ()
@@ -72,8 +72,9 @@ class RootCause:
         told = {"root_cause": "; ".join(one.words for one in self.causes)} if self.causes else {}
         if self.causes:
             told["root_cause_by"] = self.trust
-        if self.first_pane is not None:
-            shown = f"pane {self.first_pane}, {to_datetime(self.since_us):%Y-%m-%d %H:%M} UTC"
+        if self.first_pane is not None or self.since_us:
+            pane = "" if self.first_pane is None else f"pane {self.first_pane}, "
+            shown = f"{pane}{to_datetime(self.since_us):%Y-%m-%d %H:%M} UTC"
             told["first_shown"] = f"{shown} or before" if self.older else shown
         if self.segments:
             told["segments"] = "; ".join(self.segments)

@@ -275,7 +275,7 @@ def _cross(p: Float64, score: Float64) -> Float64:
 
 
 def _words(gain: Gain, drifts: Sequence[Drift], window: Window) -> str:
-    names = list(dict.fromkeys(one.name for one in reversed(drifts)))
+    names = list(dict.fromkeys(one.name for one in drifts))
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     how = "estimated without labels" if gain.estimated else f"{gain.low:.3f} to {gain.high:.3f}"
     since = f"{to_datetime(window.from_us):%Y-%m-%d %H:%M} UTC"
