@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check pytest docs prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos soak bench-state bench-drills bench-labels bench-versions bench-performance bench-incidents bench-explain clean
+.PHONY: help demo test check pytest docs prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos soak bench-state bench-drills bench-labels bench-versions bench-performance bench-incidents bench-explain bench-pages clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -69,6 +69,9 @@ bench-explain: prerequisites $(VENV)/.installed ## How long `explain` takes amon
 
 bench-state: prerequisites $(VENV)/.installed ## How long the state of 1,000 models takes to restore, and what snapshots cost; writes bench/STATE.md
 	$(BIN)/python -m bench.state --report bench/STATE.md
+
+bench-pages: prerequisites $(VENV)/.installed ## Queries and first paint of every page among 10,000,000 predictions; writes bench/PAGES.md
+	$(BIN)/python -m bench.pages --report bench/PAGES.md
 
 prerequisites: ## Say what is missing on this machine
 	@sh devstack/prerequisites.sh "$(PYTHON)"
