@@ -19,7 +19,7 @@ from monitor.performance.reference import PerformanceReference
 from monitor.performance.report import CohortReport
 from monitor.performance.watch import PerformanceWatch
 from monitor.profiling.card import load_card
-from monitor.storage.cohort_rows import CohortSpan
+from monitor.storage.cohort_rows import CohortSpan, PendingRows
 from monitor.storage.memory import MemoryStore
 from monitor.storage.store import StoreBatch
 from producers import flights
@@ -131,7 +131,7 @@ class MemoryRows:
             *(self._model, self.topic, "plumbline.labels", self.partition),
             *(started_us, ended_us, answers_below, truths_below),
         )
-        return self._store.cohort_rows(span, ())
+        return self._store.cohort_rows(span, PendingRows())
 
 
 class Feed:

@@ -31,7 +31,7 @@ from monitor.performance.report import CohortReport
 from monitor.performance.verdicts import chain_measurement, regressed_measurement
 from monitor.performance.watch import PerformanceWatch
 from monitor.roster import Roster, VersionKey, VersionMonitor
-from monitor.storage.cohort_rows import CohortSpan
+from monitor.storage.cohort_rows import CohortSpan, PendingRows
 from monitor.storage.store import Store, StoreBatch
 from schemas import ModelCard
 
@@ -130,7 +130,7 @@ class _Stored:
     partition: int
     store: Store
     topics: TopicSettings
-    pending: Callable[[], Sequence[StoreBatch]]
+    pending: Callable[[], PendingRows]
 
     @property
     def topic(self) -> str:
@@ -168,6 +168,8 @@ class Labelled:
         self._store = store
         self._topics = topics
         self._pending = pending
+        self._rows = PendingRows()
+        """Rows on their way while cohorts are closed."""
         self._models: dict[str, _Model] = {}
         self._breakdowns = Breakdowns()
         self._unmeasurable: set[VersionKey] = set()
@@ -230,6 +232,13 @@ class Labelled:
 
         Raises StorageError: call again, nothing is lost and nothing that was given comes twice.
         """
+        self._rows = PendingRows(self._pending())
+        try:
+            yield from self._closed()
+        finally:
+            self._rows = PendingRows()
+
+    def _closed(self) -> Iterator[Closing | Ended]:
         for model in self._with_labels():
             kept = self._models[model]
             if not kept.watch.cohorts.is_due:
@@ -380,7 +389,7 @@ class Labelled:
             log.warning("%s %s is tested but not measured: %s", model, version, error)
 
     def _begin(self, card: ModelCard, partition: int, traffic: float, blocks: float) -> _Model:
-        stored = _Stored(card.model, partition, self._store, self._topics, self._pending)
+        stored = _Stored(card.model, partition, self._store, self._topics, lambda: self._rows)
         watch = PerformanceWatch(card, stored, events_per_day=traffic, blocks_between_alarms=blocks)
         kept = self._models[card.model] = _Model(watch, partition, traffic, blocks)
         first = self._first.pop(card.model, None)

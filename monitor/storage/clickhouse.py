@@ -16,9 +16,10 @@ import pyarrow as pa
 from monitor.alerts import AlertMove
 from monitor.clock import to_us
 from monitor.config import ClickHouseSettings
-from monitor.decisions import Boundary, Ruling
+from monitor.decisions import AcceptedTurn, Boundary, Ruling
 from monitor.errors import StorageError
 from monitor.events import RejectedRecord
+from monitor.storage.baseline_rows import baseline_rows
 from monitor.storage.cohort_rows import (
     LABEL_SCHEMA,
     LABELS_OF_SQL,
@@ -26,6 +27,7 @@ from monitor.storage.cohort_rows import (
     PREDICTION_SCHEMA,
     PREDICTIONS_SQL,
     CohortSpan,
+    PendingRows,
     as_schema,
     with_pending,
 )
@@ -108,12 +110,19 @@ class ClickHouseStore:
         if moves:
             self._insert("alerts", alert_rows(moves))
 
-    def store_decisions(self, boundaries: Sequence[Boundary], rulings: Sequence[Ruling]) -> None:
-        """Step 3 of a commit: the boundaries and rulings that the state just published holds."""
+    def store_decisions(
+        self,
+        boundaries: Sequence[Boundary],
+        rulings: Sequence[Ruling],
+        baselines: Sequence[AcceptedTurn] = (),
+    ) -> None:
+        """Step 3 of a commit: what of boundaries and decisions the state just published holds."""
         if boundaries:
             self._insert("boundaries", boundary_rows(boundaries))
         if rulings:
             self._insert("commands", command_rows(rulings))
+        if baselines:
+            self._insert("baselines", baseline_rows(baselines))
 
     def stored_until(self, topic: str) -> StoredUntil:
         """How far the rows of a topic are stored, for a restore."""
@@ -127,9 +136,7 @@ class ClickHouseStore:
         refused = {(row["partition"], row["offset"]): row["message"] for row in rows}
         return StoredUntil(topic, **marks, refused=refused)
 
-    def cohort_rows(
-        self, span: CohortSpan, pending: Sequence[StoreBatch]
-    ) -> tuple[Any, Any] | None:
+    def cohort_rows(self, span: CohortSpan, pending: PendingRows) -> tuple[Any, Any] | None:
         """See `Store.cohort_rows`."""
         given = span.parameters()
 

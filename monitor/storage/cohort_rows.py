@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 from monitor.clock import US_PER_DAY
 from monitor.events import Bool
 from monitor.storage.arrays import EARLIEST_US, LATEST_US, TIME, moments
+from monitor.storage.predictions import prediction_rows
 from monitor.storage.store import StoreBatch
-from monitor.storage.tables import batch_tables
+from monitor.storage.tables import label_rows
 
 _TEXTS: Final = pa.map_(pa.string(), pa.string())
 _NUMBERS: Final = pa.map_(pa.string(), pa.float64())
@@ -141,19 +142,46 @@ Named = Callable[[Sequence[str]], Iterable[Any]]
 """Ids to the stored labels, in time for a span, that name one of them."""
 
 
+class PendingRows:
+    """Rows of commits that are on their way to the store; each is made a row once."""
+
+    def __init__(self, batches: Sequence[StoreBatch] = ()) -> None:
+        self._predictions = [one for batch in batches for one in batch.predictions]
+        self._labels = [one for batch in batches for one in batch.labels]
+        self._tables: dict[int, Any] = {}
+
+    def predictions(self, span: CohortSpan) -> list[Any]:
+        """Tables of the model's predictions, as far as any belongs to a span of time."""
+        found = []
+        for columns in self._predictions:
+            if columns.model == span.model:
+                times = columns.event_us
+                if ((times >= span.started_us) & (times < span.ended_us)).any():
+                    found.append(self._table(columns, prediction_rows))
+        return found
+
+    def labels(self, model: str) -> list[Any]:
+        """Tables of the model's labels."""
+        return [self._table(one, label_rows) for one in self._labels if one.model == model]
+
+    def _table(self, columns: Any, rows_of: Callable[[Sequence[Any]], Any]) -> Any:
+        key = id(columns)  # they are held here, so no other can have it
+        if key not in self._tables:
+            self._tables[key] = rows_of([columns])
+        return self._tables[key]
+
+
 def with_pending(
-    span: CohortSpan, stored: tuple[Any, Any], named: Named, pending: Sequence[StoreBatch]
+    span: CohortSpan, stored: tuple[Any, Any], named: Named, pending: PendingRows
 ) -> tuple[Any, Any] | None:
     """What is stored of a cohort, with the rows of commits that are on their way there.
 
     None without a prediction. `named` is asked for stored labels of predictions that are not yet.
     """
     predictions, labels = [stored[0]], [stored[1]]
-    on_their_way = list(_tables(span, pending))
     coming = [
         as_schema(PREDICTION_SCHEMA, rows.filter(pa.array(chosen(rows, span))))
-        for table, rows in on_their_way
-        if table == "predictions"
+        for rows in pending.predictions(span)
     ]
     predictions += coming
     ids = pa.chunked_array([one for rows in coming for one in _ids(rows)], pa.string()).unique()
@@ -162,7 +190,7 @@ def with_pending(
     together = _once(PREDICTION_SCHEMA, predictions)
     if not len(together):
         return None
-    every = [rows for table, rows in on_their_way if table == "labels"]
+    every = pending.labels(span.model)
     if every:
         known = pa.chunked_array(_ids(together), pa.string())
         labels.append(labels_among(every, span, known))
@@ -223,19 +251,6 @@ def _ids(predictions: Any) -> list[Any]:
     """Event ids and request ids, as pieces of one column."""
     events, requests = (predictions[name].combine_chunks() for name in ("event_id", "request_id"))
     return [events, requests.filter(pc.not_equal(requests, ""))]
-
-
-def _tables(span: CohortSpan, pending: Sequence[StoreBatch]) -> Iterable[tuple[str, Any]]:
-    """Rows that are on their way, of a span's model and times."""
-    for batch in pending:
-        predictions = [
-            columns
-            for columns in batch.predictions
-            if columns.model == span.model
-            and ((columns.event_us >= span.started_us) & (columns.event_us < span.ended_us)).any()
-        ]
-        labels = [columns for columns in batch.labels if columns.model == span.model]
-        yield from batch_tables(StoreBatch(predictions=predictions, labels=labels))
 
 
 def as_schema(schema: Any, rows: Any) -> Any:

@@ -11,10 +11,17 @@ import pyarrow as pa
 
 from monitor.alerts import AlertMove
 from monitor.clock import to_us
-from monitor.decisions import Boundary, Ruling
+from monitor.decisions import AcceptedTurn, Boundary, Ruling
 from monitor.errors import StorageError
 from monitor.events import RejectedRecord
-from monitor.storage.cohort_rows import CohortSpan, labels_among, of_memory, with_pending
+from monitor.storage.baseline_rows import baseline_rows
+from monitor.storage.cohort_rows import (
+    CohortSpan,
+    PendingRows,
+    labels_among,
+    of_memory,
+    with_pending,
+)
 from monitor.storage.refusal import Place, places, refusal
 from monitor.storage.store import REFUSED, StoreBatch, StoredUntil, Watermark
 from monitor.storage.tables import (
@@ -69,6 +76,7 @@ KEYS: Final = {
         "card_hash",
     ),
     "commands": ("model", "fingerprint", "topic", "partition", "offset"),
+    "baselines": ("model", "model_version", "column", "command_id", "turn"),
     "cohorts": ("model", "model_version", "segment", "cohort_start", "topic", "partition"),
     "comparisons": ("model", "new_version", "old_version", "blocks", "topic", "partition"),
 }
@@ -114,13 +122,20 @@ class MemoryStore:
         if moves:
             self._tables["alerts"].append(alert_rows(moves))
 
-    def store_decisions(self, boundaries: Sequence[Boundary], rulings: Sequence[Ruling]) -> None:
+    def store_decisions(
+        self,
+        boundaries: Sequence[Boundary],
+        rulings: Sequence[Ruling],
+        baselines: Sequence[AcceptedTurn] = (),
+    ) -> None:
         """Step 3 of a commit."""
         self._refuse()
         if boundaries:
             self._tables["boundaries"].append(boundary_rows(boundaries))
         if rulings:
             self._tables["commands"].append(command_rows(rulings))
+        if baselines:
+            self._tables["baselines"].append(baseline_rows(baselines))
 
     def stored_until(self, topic: str) -> StoredUntil:
         """How far the rows of a topic are stored."""
@@ -141,9 +156,7 @@ class MemoryStore:
         }
         return StoredUntil(topic, **marks, refused=refused)
 
-    def cohort_rows(
-        self, span: CohortSpan, pending: Sequence[StoreBatch]
-    ) -> tuple[Any, Any] | None:
+    def cohort_rows(self, span: CohortSpan, pending: PendingRows) -> tuple[Any, Any] | None:
         """See `Store.cohort_rows`."""
         self._refuse()
         labels = self._tables["labels"]

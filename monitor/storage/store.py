@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from monitor.alerts import AlertMove
-from monitor.decisions import Boundary, Ruling
+from monitor.decisions import AcceptedTurn, Boundary, Ruling
 from monitor.events import (
     Bool,
     Int64,
@@ -25,7 +25,7 @@ from monitor.performance.report import CohortReport
 from schemas import ModelCard
 
 if TYPE_CHECKING:
-    from monitor.storage.cohort_rows import CohortSpan
+    from monitor.storage.cohort_rows import CohortSpan, PendingRows
 
 REFUSED: Final = "refused_by_store"
 """Reason of the rejection of a valid record whose row the store would not take."""
@@ -117,17 +117,20 @@ class Store(Protocol):
         """Step 3 of a commit: the moves that were just published."""
         ...
 
-    def store_decisions(self, boundaries: Sequence[Boundary], rulings: Sequence[Ruling]) -> None:
-        """Step 3 of a commit: the boundaries and rulings that the state just published holds."""
+    def store_decisions(
+        self,
+        boundaries: Sequence[Boundary],
+        rulings: Sequence[Ruling],
+        baselines: Sequence[AcceptedTurn] = (),
+    ) -> None:
+        """Step 3 of a commit: what of boundaries and decisions the state just published holds."""
         ...
 
     def stored_until(self, topic: str) -> StoredUntil:
         """How far the rows of a topic are stored, for a restore."""
         ...
 
-    def cohort_rows(
-        self, span: "CohortSpan", pending: Sequence[StoreBatch]
-    ) -> tuple[Any, Any] | None:
+    def cohort_rows(self, span: "CohortSpan", pending: "PendingRows") -> tuple[Any, Any] | None:
         """The predictions and the labels of a cohort, as Arrow tables in offset order.
 
         With those of `pending`, which are on their way. None without a prediction.

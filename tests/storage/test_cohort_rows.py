@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from monitor.config import LimitSettings
 from monitor.events import RejectedRecord, Validated
 from monitor.storage import ClickHouseStore, queries
-from monitor.storage.cohort_rows import CohortSpan
+from monitor.storage.cohort_rows import CohortSpan, PendingRows
 from monitor.storage.memory import MemoryStore
 from monitor.storage.queries import ask
 from monitor.storage.store import StoreBatch
@@ -83,7 +83,7 @@ def test_a_cohort_is_the_same_wherever_its_rows_are(
     parts, memory, whole = batches(), MemoryStore(), MemoryStore()
     for part in parts:
         whole.store(part)
-    expected = _told(whole.cohort_rows(SPAN, ()))
+    expected = _told(whole.cohort_rows(SPAN, PendingRows()))
     assert [row["offset"] for row in expected[0]] == [
         row for row in range(600) if row not in (7, 19)
     ]
@@ -94,13 +94,13 @@ def test_a_cohort_is_the_same_wherever_its_rows_are(
         memory.store(part)
     # What was stored but not yet published may come again with what is on its way.
     for pending in (parts[stored:], parts[max(stored - 1, 0) :]):
-        assert _told(memory.cohort_rows(SPAN, pending)) == expected
-        assert _told(clickhouse.cohort_rows(SPAN, pending)) == expected
+        assert _told(memory.cohort_rows(SPAN, PendingRows(pending))) == expected
+        assert _told(clickhouse.cohort_rows(SPAN, PendingRows(pending))) == expected
 
 
 def test_a_cohort_of_nobody_is_none(clickhouse: ClickHouseStore) -> None:
-    assert clickhouse.cohort_rows(SPAN, ()) is None
-    assert MemoryStore().cohort_rows(SPAN, ()) is None
+    assert clickhouse.cohort_rows(SPAN, PendingRows()) is None
+    assert MemoryStore().cohort_rows(SPAN, PendingRows()) is None
 
 
 class Recording(MemoryStore):

@@ -1,6 +1,5 @@
 """The contract of a store, kept by the real one and by the one in memory."""
 
-from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -119,25 +118,10 @@ def test_the_store_in_memory_holds_what_the_real_one_holds(clickhouse: ClickHous
         store.store_alerts([move(1, AlertState.FIRING, AlertState.PENDING)])
         store.store_decisions([boundary()], [ruling()])
         store.save_card(card(), appended_us=APPENDED_US)
-    for table in KEYS:
+    for table in KEYS.keys() - {"cohorts", "comparisons"}:  # see test_cohort_rows
         expected = memory.rows(table)
         found = [{name: row[name] for name in expected[0]} for row in real.rows(table)]
         assert found == expected, table
-
-
-def test_logged_predictions_come_back_by_id_once_and_without_resends(readable: Readable) -> None:
-    resent = replace(predictions(2), repeated=np.array([False, True]))
-    for _ in range(2):
-        readable.store.store(StoreBatch(predictions=[resent]))
-    ids = [*resent.event_ids, "nobody", "' OR 1 --"]
-    [event] = readable.store.logged("flights", ids)
-    assert event.event_id == resent.event_ids[0]
-    assert event.model_version == "1"
-    assert event.occurred_us == int(resent.occurred_us[0])
-    assert event.numbers["temp"] == resent.numbers["temp"][0]
-    assert event.strings["carrier"] == resent.categories["carrier"][0]
-    assert (event.score, event.prediction) == (resent.numbers["score"][0], "on_time")
-    assert readable.store.logged("other", ids) == []
 
 
 def test_flushing_twice_gives_the_same_rows(readable: Readable) -> None:

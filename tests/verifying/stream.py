@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from monitor.backtest.rows import RowRecord
+from monitor.backtest.record import RowRecord
 from monitor.backtest.wiring import LIMITS, MEMBERSHIP, TOPICS
 from monitor.broker import Partition
 from monitor.clock import ManualClock
