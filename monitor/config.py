@@ -171,6 +171,8 @@ class LimitSettings(_Section):
     future_tolerance_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
     """An event time later than its sending by more than this is a fault (`from_future`)."""
     models: Annotated[int, Field(ge=1)] = 20_000
+    metric_series: Annotated[int, Field(ge=10, le=1_000_000)] = 2_000
+    """Label sets that /metrics shows of each kind by model; the others are counted."""
     unregistered_models: Annotated[int, Field(ge=1)] = 1_000
 
 
@@ -198,6 +200,13 @@ class EscalationSettings(_Section):
     """The same for a warning."""
     owner_missing_minutes: Annotated[float, Field(ge=0)] = 60.0
     """A model may be without an owner for so long."""
+
+
+class LogSettings(_Section):
+    """How the commands that run for long log to standard error."""
+
+    format: Literal["text", "json"] = "text"
+    """`json`: one object a line, with the trace id of the batch or commit."""
 
 
 class DashboardSettings(_Section):
@@ -250,6 +259,7 @@ class Settings(BaseSettings):
     routing: RoutingSettings = RoutingSettings()
     escalation: EscalationSettings = EscalationSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    logs: LogSettings = LogSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -11,8 +11,6 @@ Beside the steps: who is known (`census`), which versions are tested (`versions`
 and commands act (`boundaries`), what is saved and how it comes back (`snapshots`).
 """
 
-import logging
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -27,6 +25,7 @@ from monitor.events import PredictionColumns, Record, Validated
 from monitor.findings import Finding, span_of_event
 from monitor.judging.judge import Judge
 from monitor.labelled import Ended, Labelled
+from monitor.notes import note_alerts, note_commit, note_rows, note_state, note_validated
 from monitor.publishing.alert_event import alert_records
 from monitor.publishing.outgoing import Outgoing, Publisher
 from monitor.publishing.rejection import rejection_records
@@ -34,9 +33,10 @@ from monitor.restoring import Saved
 from monitor.roster import Roster, VersionMonitor
 from monitor.snapshots import Snapshots
 from monitor.storage.refusal import refused_before
-from monitor.storage.store import REFUSED, Store, StoreBatch, StoredUntil
+from monitor.storage.store import Store, StoreBatch, StoredUntil
 from monitor.succession import parts
 from monitor.telemetry import Telemetry
+from monitor.tracing import traced
 from monitor.validation.punctuality import Punctuality
 from monitor.validation.validator import Validator
 from monitor.versions import Versions, Watched, version_of
@@ -54,8 +54,6 @@ STEPS = (
     "published",
     "seen",
 )
-
-log = logging.getLogger(__name__)
 
 
 class Pipeline:
@@ -116,6 +114,13 @@ class Pipeline:
 
         Raises StorageError before anything has changed, where a profile cannot be asked for.
         """
+        if not records:
+            return
+        first = records[0]
+        with traced({(first.topic, first.partition): first.offset}):
+            self._on_batch(records)
+
+    def _on_batch(self, records: Sequence[Record]) -> None:
         if not self._snapshots.replaying:
             self._take(*self._prepared(records))
             return
@@ -125,6 +130,7 @@ class Pipeline:
         work = self._desk.cleared()
         self._take(*known[0], silent=True)
         work.moves_again += self._desk.work.moves
+        work.baselines += self._desk.work.baselines
         self._desk.work = work
         self._take(*known[1])
 
@@ -135,6 +141,7 @@ class Pipeline:
         nobody can say that it is silent.
         """
         active, topic = self._roster.active(), self._topics.predictions
+        self._telemetry.models.keep(active)
         silent = [*self._census.fallen_silent(active, topic, behind)]
         for finding in (*silent, *self._labelled.stopped(behind)):
             self._snapshots.unrepeatable(finding.model)
@@ -180,23 +187,26 @@ class Pipeline:
         published; `restore` and begin again from the committed offsets.
         """
         commit = self._commit or self.begin_commit(offsets, snapshot=snapshot)
+        with traced(commit.offsets):
+            self._finish(commit, membership)
+
+    def _finish(self, commit: Commit, membership: Membership) -> None:
         work = commit.work
         if not commit.rows_stored:
             self.store_rows(commit)  # 1
         if not commit.published:
+            self._telemetry.received("publishing", len(commit.records))
             with self._telemetry.timed("publishing"):
                 self._publisher.commit(commit.records, commit.offsets, membership)  # 2
             self._telemetry.emitted("publishing", len(commit.records))
             commit.published = True
-            for move in work.moves:
-                if move.published:
-                    log.info("%s: %s", move, move.reason)
+            note_commit(commit, self._telemetry, self._topics.state)
         with self._telemetry.timed("storage"):
             if moves := [move for move in work.all_moves() if not move.told_again]:
                 self._store.store_alerts(moves)  # 3
-            if work.boundaries or work.rulings:
-                self._store.store_decisions(work.boundaries, work.rulings)
-        self._telemetry.firing_alerts.set(self._judge.firing())
+            if work.boundaries or work.rulings or work.baselines:
+                self._store.store_decisions(work.boundaries, work.rulings, work.baselines)
+        note_alerts(self._judge, self._telemetry)
         self._telemetry.untested_versions.set(self._census.troubled)
         self._commit = None
 
@@ -213,12 +223,12 @@ class Pipeline:
 
         It changes nothing but that commit: another thread may do it while batches are taken.
         """
-        with self._telemetry.timed("storage"):
+        with traced(commit.offsets), self._telemetry.timed("storage"):
             batch = commit.work.batch()
+            new = batch.after(*commit.stored)
             refused = refused_before(batch, commit.stored)
-            refused += self._store.store(batch.after(*commit.stored))
-        for _ in refused:
-            self._telemetry.dropped("storage", REFUSED)
+            refused += self._store.store(new)
+        note_rows(batch, new, len(refused), self._telemetry)
         commit.records += rejection_records(refused, self._topics.rejections)
         commit.rows_stored = True
 
@@ -243,7 +253,9 @@ class Pipeline:
             self._desk.work.moves_again += said.moves
             self._desk.work.boundaries += said.boundaries
             self._desk.work.rulings += said.rulings
+            self._desk.work.baselines += said.baselines
         self._boundaries.restored()
+        note_state(saved, self._telemetry)
         return recovered.begin
 
     def forget(self) -> None:
@@ -258,6 +270,7 @@ class Pipeline:
         self._census.forget()
         self._labelled.forget()
         self._escalation.forget()
+        self._telemetry.forget()
 
     def _commit_of(self, offsets: Mapping[Partition, int], *, snapshot: bool) -> Commit:
         self._close_cohorts()
@@ -277,7 +290,7 @@ class Pipeline:
     def _prepared(
         self, records: Sequence[Record], *, silent: bool = False
     ) -> tuple[Validated, list[Watched]]:
-        validated = self._validated(records)
+        validated = self._validated(records, silent=silent)
         groups = validated.predictions
         return validated, [self._versions.watched(columns, silent=silent) for columns in groups]
 
@@ -309,17 +322,11 @@ class Pipeline:
         work.rejected += validated.rejected
         work.events += len(validated)
 
-    def _validated(self, records: Sequence[Record]) -> Validated:
+    def _validated(self, records: Sequence[Record], *, silent: bool = False) -> Validated:
         self._telemetry.received("validation", len(records))
         with self._telemetry.timed("validation"):
             validated = self._validator.validate(records)
-        for rejected in validated.rejected:
-            self._telemetry.dropped("validation", rejected.reasons[0][0])
-        for columns in validated.predictions:
-            for reason, n in Counter(fault.reason for fault in columns.faults).items():
-                self._telemetry.faults.labels(reason).inc(n)
-        for sensitivity, n in validated.redacted.items():
-            self._telemetry.redacted.labels(sensitivity).inc(n)
+        note_validated(validated, self._telemetry, silent=silent)
         self._punctuality.observe(validated.predictions)
         self._telemetry.emitted("validation", len(records) - len(validated.rejected))
         return validated
@@ -384,6 +391,7 @@ class Pipeline:
     def _windowed(self, columns: PredictionColumns, monitor: VersionMonitor) -> Iterator[Chunk]:
         self._telemetry.received("windows", len(columns))
         repeated = int(np.count_nonzero(columns.repeated))
+        self._telemetry.emitted("windows", len(columns) - repeated)
         if repeated:
             self._telemetry.dropped("windows", "repeated", repeated)
         with self._telemetry.timed("windows"):
@@ -392,10 +400,11 @@ class Pipeline:
     def _tested(self, chunk: Chunk, monitor: VersionMonitor) -> None:
         """What was found before a fault counts."""
         findings: list[Finding] = []
+        self._telemetry.received("tests", chunk.codes.shape[1])
         try:
             with self._telemetry.timed("tests"):
                 findings.extend(monitor.tested(chunk))
         finally:
             self._telemetry.emitted("tests", len(findings))
-            self._desk.judged(findings, monitor.policy, monitor.cause)
-        monitor.closed(chunk)
+            self._desk.judged(findings, monitor.policy, monitor.cause, monitor.rebased.note)
+        self._desk.work.baselines += monitor.closed(chunk)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from monitor.alerts import AlertMove
 from monitor.attribution.root_cause import RootCause
 from monitor.broker import Partition
-from monitor.decisions import Boundary, Ruling
+from monitor.decisions import AcceptedTurn, Boundary, Ruling
 from monitor.events import LabelColumns, PaneSummary, PredictionColumns, RejectedRecord
 from monitor.findings import Finding
 from monitor.judging.judge import Judge, Policy
@@ -20,6 +20,7 @@ from monitor.storage.store import StoreBatch, StoredUntil
 from monitor.telemetry import Telemetry
 
 CauseOf = Callable[[Finding], RootCause | None]
+NoteOf = Callable[[Finding], Mapping[str, str]]
 Policies = Callable[[str], Mapping[str, Policy]]
 """What the acting cards of a model ask of the judge, by version."""
 
@@ -39,6 +40,7 @@ class Work:
     """Moves published before a restart, whose rows a crash may have cut off."""
     boundaries: list[Boundary] = field(default_factory=list)
     rulings: list[Ruling] = field(default_factory=list)
+    baselines: list[AcceptedTurn] = field(default_factory=list)
     notices: list[Outgoing] = field(default_factory=list)
     """Records beside the moves: heartbeats."""
     events: int = 0
@@ -47,7 +49,7 @@ class Work:
     def anything(self) -> bool:
         """Whether there is anything to store or to publish."""
         told = self.moves or self.moves_again or self.boundaries or self.rulings or self.notices
-        return self.events > 0 or bool(told)
+        return self.events > 0 or bool(told or self.baselines)
 
     def batch(self) -> StoreBatch:
         """Step 1 of a commit."""
@@ -70,10 +72,17 @@ class Desk:
         self._policies = policies
         self._telemetry = telemetry
 
-    def judged(self, findings: list[Finding], policy: Policy, cause: CauseOf | None = None) -> None:
+    def judged(
+        self,
+        findings: list[Finding],
+        policy: Policy,
+        cause: CauseOf | None = None,
+        note: NoteOf | None = None,
+    ) -> None:
         """Step 5: findings of one version become moves.
 
-        `cause` is asked where an alert fires; its finding then holds the cause in numbers.
+        `cause` is asked where an alert fires; its finding then holds the cause in numbers. `note`
+        gives further annotations.
         """
         if not findings:
             return
@@ -83,8 +92,10 @@ class Desk:
             if cause is not None and id(finding) not in known:
                 known[id(finding)] = cause(finding)
             found = known.get(id(finding))
-            return {} if found is None else found.annotations()
+            noted = {} if note is None else note(finding)
+            return noted if found is None else {**found.annotations(), **noted}
 
+        self._telemetry.received("judging", len(findings))
         with self._telemetry.timed("judging"):
             moves = self._judge.judge(findings, policy, behind)
         self.work.findings += [_with_cause(one, known) for one in findings]

@@ -53,7 +53,7 @@ class Worker:
         topics = settings.kafka.topics
         self._settings = settings
         self._clock = clock
-        self.telemetry = Telemetry(clock)
+        self.telemetry = Telemetry(clock, settings.limits.metric_series)
         self.health = Health(
             settings.worker.slot,
             clock,
@@ -164,7 +164,8 @@ class Worker:
         if self._cards is not None:
             for record in self._cards.poll():
                 self._take_card(record.value)
-        records = self._source.poll(POLL_MS if self._storing is None else STORING_POLL_MS)
+        with self.telemetry.timed("intake"):
+            records = self._source.poll(POLL_MS if self._storing is None else STORING_POLL_MS)
         self.health.problem = self._source.problem
         self._deaf |= bool(self._source.problem)
         if records:

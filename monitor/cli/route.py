@@ -18,7 +18,8 @@ def route_command(ctx: click.Context) -> None:
     silencing. A silence made there shows in Plumbline, and one made with `plumbline alerts silence`
     shows there.
     """
-    start_logging("INFO")
+    settings = current_settings(ctx)
+    start_logging("INFO", form=settings.logs.format)
     from monitor.clock import SystemClock
     from monitor.publishing.command import send_command
     from monitor.routing.router import Router
@@ -26,7 +27,6 @@ def route_command(ctx: click.Context) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    settings = current_settings(ctx)
     router = Router(settings, SystemClock(), lambda command: send_command(settings, command))
     try:
         router.run(stop.is_set)

@@ -49,9 +49,11 @@ def run_command(
     if slot is not None:
         settings = _with_worker(settings, "--slot", slot=slot)
     if workers is not None:
-        start_logging(log_level)
+        start_logging(log_level, form=settings.logs.format)
         sys.exit(_supervise(settings, workers, log_level, ctx.meta.get(CONFIG_KEY)))
-    start_logging(log_level, settings.worker.slot if parent is not None else "")
+    told_by_json = settings.logs.format == "json"
+    slot_named = settings.worker.slot if parent is not None or told_by_json else ""
+    start_logging(log_level, slot_named, settings.logs.format)
     _work(settings, parent)
 
 
