@@ -82,6 +82,7 @@ class Swap:
         numbers = self._history.numbers
         self._watched = np.array([name not in OUTPUT_NAMES for name in numbers], np.bool_)
         self._ordered = (self._low > 1.0 - FLIPPED) | (self._high < FLIPPED)
+        np.fill_diagonal(self._ordered, False)  # a column is always as high as itself
         self._partner: dict[str, str] = {}
         """Who has been found exchanged with whom."""
 
@@ -182,14 +183,18 @@ class Swap:
 
     def _exchanged(self, now: Float64, a: int, b: int) -> bool:
         """Whether the values of each are new to it, and known to the other."""
-        own: list[float] = []
         other: list[float] = []
         for mine, its in ((a, b), (b, a)):
-            for shares, column in ((own, mine), (other, its)):
-                known = self._history.known(column)
-                shares.append(float(landed(now[mine], known, slack(known))))
-        new = max(own) <= 1.0 - NEW
-        return new and max(other) >= KNOWN and min(other) >= KNOWN / 3
+            other.append(self._known_share(now[mine], its))
+            if other[-1] < KNOWN / 3:
+                return False
+        new = max(self._known_share(now[row], row) for row in (a, b)) <= 1.0 - NEW
+        return new and max(other) >= KNOWN
+
+    def _known_share(self, values: Float64, row: int) -> float:
+        """The share of the values that a column had before."""
+        known = self._history.known(row)
+        return float(landed(values, known, slack(known)))
 
     def _flipped(self, pane: PaneView, a: int, b: int) -> bool:
         """Whether a and b stand in an order that they never had, and exchanged in one they had."""
