@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-demo: prerequisites $(VENV)/.installed ## Flights of 2013 through Kafka, the monitor and ClickHouse; ends by itself (KEEP=1 leaves the servers up)
+demo: prerequisites $(VENV)/.installed ## Flights of 2013 through Kafka, the monitor and ClickHouse; ends by itself (KEEP=1 leaves the servers and the web pages up)
 	@$(BIN)/plumbline demo $(if $(filter 1,$(KEEP)),--keep)
 
 test: test-prerequisites $(VENV)/.installed check pytest ## Every check: lint, types, imports, doctests, unit, contract and integration tests

@@ -17,6 +17,7 @@ import pandas as pd
 from rich.table import Table
 
 from monitor.cli.console import console
+from monitor.cli.demo_pages import keep_pages
 from monitor.cli.stack import start, stop
 from monitor.cli.verify import CANNOT
 from monitor.config import Settings, TopicSettings, load_settings
@@ -56,7 +57,7 @@ class Produced:
 
 
 @click.command("demo")
-@click.option("--keep", is_flag=True, help="Leave Kafka and ClickHouse up to look around.")
+@click.option("--keep", is_flag=True, help="Leave everything up, with the web pages.")
 def demo_command(keep: bool) -> None:
     """Stream the flights of 2013 through Kafka, the worker and ClickHouse; ends by itself.
 
@@ -80,6 +81,10 @@ def demo_command(keep: bool) -> None:
         if not keep:
             stop(DIRECTORY)
     click.echo(f"\ntook {time.monotonic() - began_s:.0f} s")
+    if keep:
+        pages = keep_pages(DIRECTORY, file)
+        click.echo(f"\nthe web pages are up: {pages.url}/?range=1y")
+        click.echo(f"to decide about alerts there, sign in with the token {pages.token}")
     _next_commands(file, keep)
 
 
