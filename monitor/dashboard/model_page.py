@@ -15,7 +15,7 @@ from monitor.dashboard.budget import Budget, budget
 from monitor.dashboard.distribution import Distribution, distribution
 from monitor.dashboard.events import EventRow, RejectionCount, recent_events, rejections
 from monitor.dashboard.heat import OUTPUTS, HeatMap, Quality, drift, quality
-from monitor.dashboard.panel import Asking, Panel
+from monitor.dashboard.panel import Asking, Panel, aged
 from monitor.dashboard.performance import (
     Calibration,
     Comparison,
@@ -93,7 +93,9 @@ class ModelPage:
     events: Panel[tuple[EventRow, ...]]
 
 
-def model_page(sources: Sources, asking: Asking, model: str, asked: Asked) -> ModelPage:
+def model_page(
+    sources: Sources, asking: Asking, model: str, asked: Asked, now: datetime
+) -> ModelPage:
     """Everything about one model; raises NotFoundError where nobody ever heard of it."""
     cards = sources.cards(model)
     tested = sources.versions(model)
@@ -123,6 +125,8 @@ def model_page(sources: Sources, asking: Asking, model: str, asked: Asked) -> Mo
         "rejections": lambda: rejections(sources, model),
         "events": lambda: recent_events(sources, model),
     }
+    panels = asking.panels(asks)
+    panels["traffic"] = aged(panels["traffic"], own.age(now) if own else "")
     return ModelPage(
         facts=_facts(model, version, card, own, columns),
         since=stretch.since,
@@ -130,7 +134,7 @@ def model_page(sources: Sources, asking: Asking, model: str, asked: Asked) -> Mo
         bucket=stretch.width,
         column=column,
         versions=_versions(cards, tested),
-        **asking.panels(asks),
+        **panels,
     )
 
 

@@ -6,7 +6,7 @@ fails because one of its questions did.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
@@ -56,6 +56,15 @@ def panel_of(ask: Callable[[], T]) -> Panel[T]:
         return Panel(State.EMPTY, str(nothing), None)
     except PlumblineError as error:
         return Panel(State.ERROR, str(error), None)
+
+
+def aged(panel: Panel[T], note: str) -> Panel[T]:
+    """The panel as one whose data is old, where `note` says so; else as it is.
+
+    >>> aged(panel_of(lambda: 3), "since Monday").state, aged(panel_of(lambda: 3), "").state
+    (<State.STALE: 'stale'>, <State.OK: 'ok'>)
+    """
+    return replace(panel, state=State.STALE, note=note) if note and panel.data else panel
 
 
 class Asking:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from monitor.audit.explain import explain
 from monitor.audit.explanation import Explanation
-from monitor.clock import Clock
+from monitor.clock import Clock, to_datetime
 from monitor.config import Settings
 from monitor.dashboard.actions import Actions
 from monitor.dashboard.alerts import (
@@ -68,6 +68,7 @@ class Site:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
+        self._clock = clock
         self.sessions = Sessions(settings.dashboard, clock)
         self.actions = Actions(settings, clock)
         self.templates = Templates()
@@ -92,7 +93,8 @@ class Site:
 
     def model(self, model: str, asked: Asked) -> ModelPage:
         """One model; NotFoundError where nobody ever heard of it."""
-        return model_page(self._sources, self._asking, model, asked)
+        now = to_datetime(self._clock.now_us())
+        return model_page(self._sources, self._asking, model, asked, now)
 
     def alerts(self, asked: Asked) -> AlertsPage:
         """The list."""

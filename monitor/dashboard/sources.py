@@ -6,7 +6,7 @@ single event; profiles are kept by their content address, at most `KEPT` of them
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, Final
 
@@ -18,8 +18,9 @@ from monitor.sketches.profile import Profile
 from monitor.storage.page_queries import PROFILE_CONTENT, TESTED_VERSIONS
 from monitor.storage.queries import CARDS_OF_MODEL
 from monitor.storage.reader import Reader
-from schemas.model import ModelCard
+from schemas.model import ModelCard, Monitoring
 
+PANE_EVENTS: Final = Monitoring().pane_events
 KEPT: Final = 16
 """Profiles held in memory, about 2 MB each."""
 
@@ -35,6 +36,18 @@ class VersionFacts:
     last_at: datetime
     stored_at: datetime
     """When its newest pane was stored, by the server's clock."""
+
+    def age(self, now: datetime) -> str:
+        """What to say where no pane was stored for long; empty while they come as they did.
+
+        Longer than four times what a pane took so far, at least a quarter of an hour.
+        """
+        silent = now - self.stored_at
+        panes = max(self.events // PANE_EVENTS, 1)
+        usual = (self.last_at - self.first_at) / panes
+        if silent <= max(4 * usual, timedelta(minutes=15)):
+            return ""
+        return f"Nothing was stored for {_length(silent)}; usually a pane took {_length(usual)}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +113,15 @@ class Sources:
             while len(self._profiles) > KEPT:
                 self._profiles.popitem(last=False)
         return profile
+
+
+def _length(time: timedelta) -> str:
+    """In the unit that people would use.
+
+    >>> _length(timedelta(minutes=3)), _length(timedelta(hours=30)), _length(timedelta(days=9))
+    ('3 min', '30 h', '9 d')
+    """
+    minutes = time / timedelta(minutes=1)
+    if minutes < 90:
+        return f"{max(minutes, 1):.0f} min"
+    return f"{minutes / 60:.0f} h" if minutes < 72 * 60 else f"{minutes / 1_440:.0f} d"
