@@ -72,7 +72,8 @@ def _acting(
     version = prediction["model_version"]
     own = [row for row in registrations if row["model_version"] == version]
     if boundary is not None and not boundary["card_hash"]:
-        return None, f"no card acted on it: {boundary['reason']}"
+        since = f"from offset {boundary['offset']} on there was none"
+        return None, f"no card acted on it: {since} ({boundary['reason']})"
     if boundary is not None:
         named = [row for row in registrations if row["card_hash"] == boundary["card_hash"]]
         if named:

@@ -36,8 +36,7 @@ EARLIER: Final = 5
 """Earlier predictions of the same entity that are shown."""
 
 _PLACE: Final = ("model", "occurred_at", "topic", "partition", "offset")
-_WEEK: Final = timedelta(days=7)
-_QUARTER: Final = timedelta(days=92)
+_MONTH: Final = timedelta(days=31)
 _AT_ONCE: Final = 4
 _EVER: Final = datetime(1900, 1, 1, tzinfo=UTC)
 
@@ -121,7 +120,7 @@ def _before(reader: Reader, row: Row) -> tuple[list[Row], dict[str, list[Row]]]:
     """
     at, found = row["occurred_at"], list[Row]()
     asked = {"model": row["model"], "entity_id": row["entity_id"], "limit": EARLIER}
-    for since in (at - _WEEK, at - _QUARTER, _EVER) if row["entity_id"] else ():
+    for since in (at - _MONTH, _EVER) if row["entity_id"] else ():
         rows = reader.rows(ask.EARLIER_OF_ENTITY, asked | {"since": since, "until": at})
         found = list({one["event_id"]: one for one in rows}.values())
         if len(rows) == EARLIER:

@@ -38,6 +38,7 @@ READ_VIEWS: Final = (
     "audit_alerts",
     "audit_versions",
     "audit_rejections",
+    "audit_performance",
     "current_alerts",
 )
 """What people read, besides the tables: a view needs the right to what is under it."""

@@ -331,6 +331,25 @@ def test_the_answer_is_that_of_pandas(audited: Audited, number: int) -> None:
     assert [same_names(row, expected[0]) for row in found] == [close(row) for row in expected]
 
 
+def test_performance_by_cohort_is_that_of_pandas(audited: Audited, reader: Reader) -> None:
+    """Cohorts are days here; the last ones are not closed yet."""
+    sql = "SELECT * FROM audit_performance WHERE model_version = {version:String} AND segment = ''"
+    rows = reader.rows(Query("cohorts", "", sql), {"version": FIRST})
+    frame = outcomes(audited.log)
+    frame = frame[(frame["model_version"] == FIRST) & (frame["status"] == "ok")]
+    assert len(rows) >= 3
+    for row in rows:
+        inside = (frame["occurred_at"] >= row["cohort_start"]) & (
+            frame["occurred_at"] < row["cohort_end"]
+        )
+        day = frame[inside]
+        assert row["predictions"] == len(day)
+        assert row["labelled"] == day["label"].notna().sum()
+        assert row["coverage"] == pytest.approx(day["label"].notna().mean())
+        assert row["loss_lower"] < row["loss"] < row["loss_upper"]
+        assert row["worse"] == (row["loss_lower"] > row["baseline_loss"])
+
+
 def test_there_are_twenty_questions() -> None:
     assert sorted(QUESTIONS) == sorted(PANDAS) == list(range(1, 21))
 
