@@ -15,13 +15,16 @@ from collections.abc import Mapping, Sequence
 
 from monitor.broker import Partition
 from monitor.census import Census, ModelState
+from monitor.clock import to_us
 from monitor.config import TopicSettings
-from monitor.decisions import Boundary, Change, Place, Ruling, card_hash
+from monitor.decisions import Accepted, Boundary, Change, Place, Ruling, card_hash
 from monitor.errors import ConfigError, ContractError
 from monitor.events import Record, RejectedRecord
 from monitor.findings import Span
+from monitor.judging.acceptance import Acceptance
 from monitor.judging.judge import Judge, Policy
-from monitor.roster import UNTESTABLE, Roster, VersionKey
+from monitor.rebasing import Order
+from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
 from monitor.snapshots import Snapshots
 from monitor.telemetry import Telemetry
 from monitor.validation.cards import parse_command
@@ -143,6 +146,7 @@ class Boundaries:
         if monitor is not None:
             self._roster.drop(*version)
             self._snapshots.windows_ended(version, monitor)
+            self._dropped(monitor, (at.last_offset + 1, at.ended_us), words)
         partition, offset, at_us = _at(at)
         self.note(version, change, (partition, offset + 1, at_us), words)
 
@@ -225,6 +229,7 @@ class Boundaries:
                 moves = self._judge.supersede(version, words, last, ended.policy)
                 self._desk.work.moves += moves
             self._snapshots.windows_ended(version, ended)
+            self._dropped(ended, (offset, at_us), words)
         self.note(version, change, (state.partition, offset, at_us), words)
 
     def _obey(self, record: Record, offset: int) -> None:
@@ -246,7 +251,7 @@ class Boundaries:
             rulings.append(Ruling(found, place, False, effect, offset))
             return
         try:
-            effect = self._obeyed(found, state, record.partition)
+            effect = self._obeyed(found, state, record.partition, offset)
         except ContractError as error:
             words = reason("bad_value", "", str(error))
             self._refuse(record, found.model, (words,))
@@ -255,7 +260,9 @@ class Boundaries:
             rulings.append(Ruling(found, place, True, effect, offset))
             log.info("command %s: %s", found.command_id, effect)
 
-    def _obeyed(self, command: Command, state: ModelState | None, partition: int) -> str:
+    def _obeyed(
+        self, command: Command, state: ModelState | None, partition: int, offset: int
+    ) -> str:
         if state is None or state.partition != partition:
             raise ContractError(
                 f"no events of model {command.model} are on partition {partition}: key commands by "
@@ -263,11 +270,46 @@ class Boundaries:
             )
         at_us = state.last_span.ended_us if state.last_span else 0
         policies: Mapping[str, Policy] = self._roster.policies(command.model)
-        moves, effect = self._judge.obey(command, at_us, policies)
+        accepts = self._judge.acceptance(command)
+        if accepts is None:
+            moves, effect = self._judge.obey(command, at_us, policies)
+        else:
+            monitor, accepted = self._accepted(command, accepts, offset, at_us)
+            moves, effect = self._judge.obey(command, at_us, policies, accepts.keys)
+            self._desk.work.baselines += monitor.rebased.put(accepted, monitor.stream)
+            effect += f"; {monitor.rebased.words(accepted)}"
         self._desk.work.moves += moves
         state.remember(command.command_id)
         self._snapshots.unrepeatable(command.model)
         return effect
+
+    def _accepted(
+        self, command: Command, accepts: Acceptance, offset: int, at_us: int
+    ) -> tuple[VersionMonitor, list[Accepted]]:
+        """The distributions that a command accepts; nothing has changed yet.
+
+        Raises ContractError where there are none.
+        """
+        monitor = self._roster.active().get((command.model, accepts.model_version))
+        if monitor is None or command.until is None:
+            raise ContractError(
+                f"{command.model} {accepts.model_version} is not tested now: there is no "
+                "distribution to accept"
+            )
+        order = Order(
+            command=command,
+            model_version=accepts.model_version,
+            until_us=to_us(command.until),
+            offset=offset,
+            at_us=at_us,
+            since_us=accepts.since_us,
+            profile_hash=monitor.card.profile_hash or "",
+        )
+        return monitor, monitor.rebased.drawn(order, monitor.stream, accepts.columns)
+
+    def _dropped(self, monitor: VersionMonitor, at: tuple[int, int], words: str) -> None:
+        """The windows of a version end at (offset, event time), and what was accepted with them."""
+        self._desk.work.baselines += monitor.rebased.dropped(*at, words)
 
     def _refuse(self, record: Record, model: str | None, reasons: Reasons) -> None:
         kind, _, message = reasons[0]

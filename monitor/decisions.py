@@ -1,7 +1,7 @@
 """Records of what changed between two events: which card acts from where, what a person ordered.
 
-In: nothing. Out: the records that the pipeline makes and the tables `boundaries` and `commands`
-keep. Never: a decision.
+In: nothing. Out: the records that the pipeline makes and the tables `boundaries`, `commands` and
+`baselines` keep. Never: a decision.
 """
 
 import hashlib
@@ -9,6 +9,9 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from schemas.command import Command
 from schemas.model import ModelCard
@@ -111,3 +114,56 @@ class Ruling:
     """In words: what changed, or why nothing did."""
     acts_from: int
     """The predictions offset from which it acts."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Accepted:
+    """A distribution that a person has accepted as normal for one column, until a date."""
+
+    model: str
+    model_version: str
+    column: str
+    fingerprint: str
+    """The alert that the command named."""
+    command_id: str
+    who: str
+    why: str
+    until_us: int
+    """Event time; the first closed pane whose newest event is as late ends it."""
+    topic: str
+    partition: int
+    offset: int
+    """The predictions offset from which it acts."""
+    at_us: int
+    """Event time of the last event known there."""
+    first_event: int
+    """Index of the first of the events that are accepted; they end with a pane."""
+    first_offset: int
+    last_offset: int
+    n_rows: int
+    """Events that are accepted, those without a value included."""
+    slots: NDArray[np.uint16]
+    """Slots of the original reference that occur in them."""
+    counts: NDArray[np.int64]
+    """How often each does."""
+    profile_hash: str
+    """The original reference."""
+
+
+class Turn(StrEnum):
+    """What became of an accepted distribution."""
+
+    ACTS = "acts"
+    ENDED = "ended"
+    """The original reference acts again, or there is nothing left to compare."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AcceptedTurn:
+    """From `offset` on, an accepted distribution acts or no longer does."""
+
+    accepted: Accepted
+    turn: Turn
+    offset: int
+    at_us: int
+    reason: str

@@ -22,13 +22,14 @@ from pydantic import ValidationError
 
 from monitor.alerts import AlertMove
 from monitor.census import ModelState, Standing
-from monitor.decisions import Boundary, Change, Place, Ruling
+from monitor.decisions import AcceptedTurn, Boundary, Change, Place, Ruling, Turn
 from monitor.errors import StateError
 from monitor.findings import Span
 from monitor.judging.judge import Judge
 from monitor.judging.record import finding_of_saved, move_of_saved
 from monitor.packing import pack, unpack
 from monitor.performance.calendar import LabelClock
+from monitor.rebasing import accepted_of_saved
 from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
 from monitor.windows.duplicates import RecentIds
 from monitor.windows.panes import Pane
@@ -76,6 +77,7 @@ class Said:
     moves: list[AlertMove] = field(default_factory=list)
     boundaries: list[Boundary] = field(default_factory=list)
     rulings: list[Ruling] = field(default_factory=list)
+    baselines: list[AcceptedTurn] = field(default_factory=list)
 
 
 def offset_of(saved: Saved, what: str) -> int | None:
@@ -139,6 +141,7 @@ def said(saved: Saved) -> Said:
             [move_of_saved(move) for move in told["moves"]],
             [Boundary(**{**one, "change": Change(one["change"])}) for one in told["boundaries"]],
             [_ruling_of(one) for one in told["rulings"]],
+            [_turn_of(one) for one in told.get("baselines", ())],
         )
     except MALFORMED as error:
         log.error("what a state says was published is unreadable (%s): rows may be missing", error)
@@ -337,8 +340,8 @@ def _resume(
     monitor: VersionMonitor, events: int, panes: list[Pane], saved: Mapping[str, Any]
 ) -> None:
     monitor.stream.restore(events, panes, saved["open"])
-    memory = monitor.stream.last_codes(monitor.battery.memory_events)
-    monitor.battery.restore(saved["battery"], memory)
+    accepted = [accepted_of_saved(one) for one in saved.get("accepted", ())]
+    monitor.rebased.restore(accepted, saved["battery"], monitor.stream)
     monitor.checks.restore(saved["checks"])
     monitor.resends = int(saved["resends"])
     monitor.faults.extend((int(n), str(f), str(r), value) for n, f, r, value in saved["faults"])
@@ -362,6 +365,16 @@ def _pane_of(saved: Mapping[str, Any]) -> Pane:
         codes=saved["codes"],
         offsets=saved["offsets"],
         occurred_us=saved["occurred_us"],
+    )
+
+
+def _turn_of(saved: Mapping[str, Any]) -> AcceptedTurn:
+    return AcceptedTurn(
+        accepted=accepted_of_saved(saved["accepted"]),
+        turn=Turn(saved["turn"]),
+        offset=int(saved["offset"]),
+        at_us=int(saved["at_us"]),
+        reason=str(saved["reason"]),
     )
 
 

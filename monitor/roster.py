@@ -18,12 +18,13 @@ from monitor.checks.pane_view import UNSEEN, PaneView
 from monitor.checks.stopped import AllowedSilence
 from monitor.checks.suite import CheckSuite
 from monitor.config import LimitSettings
-from monitor.decisions import decisive
+from monitor.decisions import AcceptedTurn, decisive
 from monitor.detectors.battery import Battery
 from monitor.errors import ConfigError, ProfileError
 from monitor.events import SIGNALS, Fault, Float64, PaneSummary, PredictionColumns
 from monitor.findings import Finding, Span, finding_of
 from monitor.judging.judge import Policy
+from monitor.rebasing import Rebased
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import Codes
 from monitor.sketches.number import NumberReference
@@ -88,7 +89,7 @@ class VersionMonitor:
 
     card: ModelCard
     profile: Profile
-    battery: Battery
+    rebased: Rebased
     checks: CheckSuite
     stream: WindowedStream
     policy: Policy
@@ -104,12 +105,13 @@ class VersionMonitor:
     @classmethod
     def build(cls, card: ModelCard, profile: Profile, encoder: Encoder) -> "VersionMonitor":
         """Begin watching a version from its first event."""
-        battery = Battery(profile, card.monitoring)
+        rebased = Rebased(profile, card.monitoring)
+        battery = rebased.battery
         smallest = min(battery.scales, default=0)
         return cls(
             card=card,
             profile=profile,
-            battery=battery,
+            rebased=rebased,
             checks=CheckSuite(card, profile, battery.spent["checks"].false_alarms_per_event),
             stream=WindowedStream(card.monitoring.pane_events, battery.scales),
             policy=Policy.of(card, smallest),
@@ -118,6 +120,11 @@ class VersionMonitor:
             causes=RootCauses(profile),
             attributions=MeanAttributions(card.monitoring.pane_events, card.features),
         )
+
+    @property
+    def battery(self) -> Battery:
+        """All tests, against what is normal now."""
+        return self.rebased.battery
 
     def windowed(self, columns: PredictionColumns) -> Iterator[Chunk]:
         """Step 3: a batch as chunks, its resends left out."""
@@ -165,11 +172,11 @@ class VersionMonitor:
     def tested(self, chunk: Chunk) -> Iterator[Finding]:
         """Step 4: what the sequential detectors, the tests of closed windows and the checks say."""
         version = (self.card.model, self.card.model_version)
-        for row, measurement in self.battery.observe(chunk.codes):
+        for row, measurement in self.rebased.observe(chunk.codes):
             span = self.stream.span_of_last(measurement.n_cur, chunk.span.first_event + row)
             yield finding_of(version, span, measurement)
         for window in chunk.windows:
-            for measurement in self.battery.test(window.scale, window.codes):
+            for measurement in self.rebased.test(window):
                 yield finding_of(version, window.span, measurement)
         if chunk.closed is not None and chunk.closed_values is not None:
             pane = self._view(chunk.closed, chunk.closed_values)
@@ -179,10 +186,15 @@ class VersionMonitor:
             while self.faults and self.faults[0][0] <= chunk.span.last_event:
                 self.faults.popleft()
 
-    def closed(self, chunk: Chunk) -> None:
-        """A chunk has been tested and judged: what counts pane by pane counts its pane."""
-        if chunk.closed is not None:
-            self.attributions.close(chunk.span.last_event)
+    def closed(self, chunk: Chunk) -> list[AcceptedTurn]:
+        """A chunk has been tested and judged: what counts pane by pane counts its pane.
+
+        Gives what of the accepted distributions is over with it.
+        """
+        if chunk.closed is None:
+            return []
+        self.attributions.close(chunk.span.last_event)
+        return self.rebased.over(chunk.closed.span, self.stream)
 
     def cause(self, finding: Finding) -> RootCause | None:
         """What stands behind an alert of drift, from the events that it is about."""

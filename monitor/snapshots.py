@@ -145,6 +145,7 @@ class Snapshots:
                 [move for move in work.all_moves() if move.finding.span.partition == number],
                 [one for one in work.boundaries if one.partition == number],
                 [one for one in work.rulings if one.place.partition == number],
+                [one for one in work.baselines if one.accepted.partition == number],
             )
         self._saved |= ready.keys()
         self._changed -= saved

@@ -12,7 +12,7 @@ Records of a partition (key = MessagePack list):
   ["ids", model, slot, part]           a full block of event ids; ring as well
   ["performance", model, part]         what labels say of one model: open cohorts, running tests
   ["labels", part]                     the clock of the labels partition
-  ["said", part]                       moves, boundaries, rulings of the commit that wrote this
+  ["said", part]                       what the commit that wrote this published and ruled
 
 A snapshot is written with a commit, but more rarely: the events between the two are taken again
 in silence after a restart.
@@ -25,11 +25,12 @@ from typing import Any, Final
 
 from monitor.alerts import AlertMove
 from monitor.census import ModelState
-from monitor.decisions import Boundary, Ruling, card_hash
+from monitor.decisions import AcceptedTurn, Boundary, Ruling, card_hash
 from monitor.judging.judge import Judge
 from monitor.judging.record import saved_finding, saved_move
 from monitor.packing import pack
 from monitor.publishing.outgoing import Outgoing
+from monitor.rebasing import saved_accepted
 from monitor.restoring import (
     FORMAT,
     Restored,
@@ -73,12 +74,13 @@ class StateBook:
         moves: Sequence[AlertMove],
         boundaries: Sequence[Boundary],
         rulings: Sequence[Ruling],
+        baselines: Sequence[AcceptedTurn],
     ) -> list[Outgoing]:
         """To which offsets (of predictions, labels) a state belongs, and what it published with it.
 
         The rows of these are stored after the commit: a crash between the two cuts them off.
         """
-        anything = bool(moves or boundaries or rulings)
+        anything = bool(moves or boundaries or rulings or baselines)
         if self._at_written.get(partition) == (offsets, False) and not anything:
             return []
         self._at_written[partition] = (offsets, anything)
@@ -95,6 +97,8 @@ class StateBook:
             "boundaries": [asdict(boundary) for boundary in boundaries],
             "rulings": [_saved_ruling(ruling) for ruling in rulings],
         }
+        if baselines:
+            told["baselines"] = [_saved_turn(turn) for turn in baselines]
         clock = self._parts(partition, ["labels"], labels_clock)
         return [*clock, *self._parts(partition, ["said"], told), at]
 
@@ -282,6 +286,7 @@ def _part_count(packed: bytes) -> int:
 
 
 def _version_state(version: str, monitor: VersionMonitor) -> dict[str, Any]:
+    accepted = [saved_accepted(one) for one in monitor.rebased.accepted.values()]
     return {
         "version": version,
         "events": monitor.stream.events,
@@ -291,6 +296,7 @@ def _version_state(version: str, monitor: VersionMonitor) -> dict[str, Any]:
         "resends": monitor.resends,
         "faults": [list(fault) for fault in monitor.faults],
         "attributions": monitor.attributions.state(),
+        **({"accepted": accepted} if accepted else {}),
     }
 
 
@@ -301,6 +307,16 @@ def _pane_state(pane: Pane) -> dict[str, Any]:
         "codes": pane.codes,
         "offsets": pane.offsets,
         "occurred_us": pane.occurred_us,
+    }
+
+
+def _saved_turn(turn: AcceptedTurn) -> dict[str, Any]:
+    return {
+        "accepted": saved_accepted(turn.accepted),
+        "turn": turn.turn.value,
+        "offset": turn.offset,
+        "at_us": turn.at_us,
+        "reason": turn.reason,
     }
 
 

@@ -33,6 +33,8 @@ class Command(Contract):
     issued_at: EventTime
     until: EventTime | None = None
     """End of a silence, or of an accepted new normal."""
+    incident: bool = False
+    """Whether it is about all alerts of the incident that are on."""
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

@@ -5,7 +5,7 @@ measurements. Never: a time, a topic, an alert; and never more false alarms than
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -170,6 +170,14 @@ class Battery:
             claims.append((index, claim))
         self._events += codes.shape[1]
         return sorted(claims, key=lambda claim: claim[0])
+
+    def rearm(self, columns: Collection[str]) -> None:
+        """Let what watches these columns event by event begin anew."""
+        for row, name in enumerate(self._profile.names):
+            if name in columns:
+                self._sequential.rearm(row)
+        for rests in (self._sequential.rests, self._river.rests):
+            rests.end(columns)
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs beside the last `memory_events` events."""

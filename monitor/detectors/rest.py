@@ -4,7 +4,7 @@ In: alarms, events going by, looks at the smallest windows. Out: who rests, who 
 Never: an end of rest by a window that began before the alarm.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,13 @@ class Rests:
                 self.since[place] = self.clear_looks[place] = 0
                 ended.append(place)
         return ended
+
+    def end(self, columns: Collection[str]) -> None:
+        """Nobody on these columns rests any more."""
+        for place, column in enumerate(self._columns):
+            if column in columns:
+                self.resting[place] = False
+                self.since[place] = self.clear_looks[place] = 0
 
     def state(self) -> dict[str, Any]:
         """Plain arrays."""

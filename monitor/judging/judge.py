@@ -5,7 +5,7 @@ Never: the network, the clock, or a memory that grows with the stream: only aler
 or on the way are kept.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from monitor.alerts import AlertMove, AlertState
 from monitor.clock import to_us
 from monitor.errors import ContractError
 from monitor.findings import Finding, Measurement, Span, Verdict, kind_of
+from monitor.judging.acceptance import Acceptance, acceptance, meant
 from monitor.judging.dressing import dressed, fingerprint_of, nothing_measured, said_by_people
 from monitor.judging.evidence import summary
 from monitor.judging.flapping import FLAPPING_DAYS, FLAPPING_FIRINGS, Firings
@@ -162,15 +163,31 @@ class Judge:
                 self._firings.drop(key)
         return moves
 
+    def acceptance(self, command: Command) -> Acceptance | None:
+        """Of which columns a command accepts the distribution; None where of none.
+
+        Raises ContractError where no open alert of the model has its fingerprint.
+        """
+        return acceptance(command, self.lives, self._incidents)
+
     def obey(
-        self, command: Command, at_us: int, policies: Mapping[str, Policy]
+        self,
+        command: Command,
+        at_us: int,
+        policies: Mapping[str, Policy],
+        rebased: Collection[AlertKey] = (),
     ) -> tuple[list[AlertMove], str]:
         """What a command does to the alert that it names: moves, and the effect in words.
 
-        `at_us` is the model's event time, `policies` by version. Raises ContractError where no
+        `at_us` is the model's event time, `policies` by version. The alerts of `rebased` end, and
+        may come again at once: they compare with what was accepted. Raises ContractError where no
         open alert of the model has this fingerprint, or `until` is over.
         """
-        named = self.lives.named(command)
+        named = meant(command, self.lives, self._incidents)
+        known = {key for key, _, _ in named}
+        for key, life in self.lives.items():
+            if key in rebased and key not in known and life.last is not None:
+                named.append((key, life, life.last))
         last = max((one.span.ended_us for _, _, one in named), default=0)
         at_us = max(at_us, last)
         until_us = None if command.until is None else to_us(command.until)
@@ -184,6 +201,8 @@ class Judge:
         effect = ""
         for key, life, finding in named:
             policy = policies.get(finding.model_version, Policy())
+            if command.action == "accept" and key not in rebased:
+                life.accepted = mark
             done, told = self._obeyed(command, key, life, finding, policy, mark)
             moves += done
             effect = effect or told
@@ -205,8 +224,6 @@ class Judge:
         elif command.action == "silence":
             life.silenced = mark
         else:
-            if command.action == "accept":
-                life.accepted = mark
             moves = self._told(life.close(said), last, life, policy)
             if life.over:
                 del self.lives[key]
