@@ -67,10 +67,10 @@ class Actions:
         return Sent(command.command_id, topic, placed.partition, placed.offset)
 
 
-def default_until(moved_at: datetime) -> datetime:
+def default_until(newest_at: datetime) -> datetime:
     """What the form proposes: a day after the last event known.
 
     >>> default_until(to_datetime(0)).isoformat()
     '1970-01-02T00:00:00+00:00'
     """
-    return moved_at + timedelta(days=1)
+    return newest_at + timedelta(days=1)

@@ -150,6 +150,8 @@ class AlertFacts:
     open: bool
     clock: bool
     annotations: dict[str, str]
+    newest_at: datetime
+    """Event time of the newest event known of its model, at least that of its last move."""
     evidence: Evidence
 
 
@@ -180,6 +182,7 @@ def alert_facts(sources: Sources, fingerprint: str) -> AlertFacts:
     if not rows:
         raise NotFoundError(f"no alert with fingerprint {fingerprint} was ever stored")
     [now] = rows
+    seen = [facts.last_at for facts in sources.versions(now["model"])]
     limit = now["smallest_visible"]
     limit = limit if limit == limit else now["threshold"]  # NaN is not equal to itself
     return AlertFacts(
@@ -187,6 +190,7 @@ def alert_facts(sources: Sources, fingerprint: str) -> AlertFacts:
         open=now["state"] in OPEN,
         clock=now["clock"],
         annotations=dict(now["annotations"]),
+        newest_at=max([now["moved_at"], *seen]),
         evidence=_evidence(now),
     )
 
@@ -206,6 +210,7 @@ def timeline(sources: Sources, fingerprint: str) -> tuple[Moment, ...]:
         )
     if not moments:
         raise NothingToShowError("It never fired: it was pending and not confirmed.")
+    moments.sort(key=lambda moment: moment.at)  # stable: the log's order within a moment
     return tuple(reversed(moments))
 
 

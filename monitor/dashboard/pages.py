@@ -63,7 +63,7 @@ def alert(request: Request, fingerprint: str, asked: AskedQuery, sent: str = "")
         page=page,
         sent=sent if sent in ("acknowledge", "silence", "accept", "close") else "",
         runbook=as_html(page.runbook) if page.runbook else "",
-        until=default_until(page.facts.row.moved_at),
+        until=default_until(page.facts.newest_at),
     )
 
 
