@@ -4,6 +4,7 @@ Docker itself is not asked: the files are read, checked for their shape, and hel
 """
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,19 @@ import yaml
 from devstack.clickhouse.accounts import DEFAULT_SETTINGS, READER_GRANTS
 from devstack.kafka.broker import properties
 from devstack.kafka.jars import kafka_version
-from monitor.config import ENV_DELIMITER, ENV_PREFIX, ClickHouseSettings, KafkaSettings, Settings
+from monitor.config import (
+    ENV_DELIMITER,
+    ENV_PREFIX,
+    ClickHouseSettings,
+    KafkaSettings,
+    RoutingSettings,
+    Settings,
+)
+from tests.routing.alerts import binary
 
 ROOT = Path(__file__).parents[2]
 REQUIRED = re.compile(r"\$\{([A-Z0-9_]+):\?[^}]+\}")
-IMAGE = re.compile(r"[a-z0-9./-]+:\d+(\.\d+)+")
+IMAGE = re.compile(r"[a-z0-9./-]+:v?\d+(\.\d+)+")
 SERVICE_KEYS = {
     "build",
     "depends_on",
@@ -50,7 +59,8 @@ def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_shape(compose: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
     assert set(compose) == {"name", "services", "volumes"}
-    assert set(services) == {"kafka", "clickhouse", "worker"}
+    servers = {"kafka", "clickhouse", "prometheus", "alertmanager", "grafana"}
+    assert set(services) == {*servers, "worker", "router"}
     named = set(compose["volumes"])
     for name, service in services.items():
         assert set(service) <= SERVICE_KEYS, name
@@ -58,10 +68,14 @@ def test_shape(compose: dict[str, Any], services: dict[str, dict[str, Any]]) -> 
         assert service["healthcheck"]["test"][0] == "CMD", name
         assert service["restart"] == "unless-stopped", name
         # Unquoted YAML would turn a number or a truth value into something else.
-        assert all(isinstance(value, str) for value in service["environment"].values()), name
+        assert all(isinstance(value, str) for value in service.get("environment", {}).values()), (
+            name
+        )
         for mount in service.get("volumes", []):
             source = mount.split(":")[0]
-            assert source in named or (ROOT / source).is_file(), mount
+            assert source in named or (ROOT / source).exists(), mount
+        for other in service.get("depends_on", {}):
+            assert other in services, name
     assert services["worker"]["depends_on"] == {
         "kafka": {"condition": "service_healthy"},
         "clickhouse": {"condition": "service_healthy"},
@@ -72,7 +86,10 @@ def test_images_are_fixed_and_kafka_is_the_local_stacks(
     services: dict[str, dict[str, Any]],
 ) -> None:
     assert services["kafka"]["image"] == f"apache/kafka:{kafka_version()}"
-    assert IMAGE.fullmatch(services["clickhouse"]["image"])
+    for name in ("clickhouse", "prometheus", "alertmanager", "grafana"):
+        assert IMAGE.fullmatch(services[name]["image"]), name
+    plugin = services["grafana"]["environment"]["GF_PLUGINS_PREINSTALL_SYNC"]
+    assert re.fullmatch(r"grafana-clickhouse-datasource@\d+\.\d+\.\d+", plugin)
 
 
 def test_ports_are_on_the_loopback_and_are_the_defaults(
@@ -81,7 +98,35 @@ def test_ports_are_on_the_loopback_and_are_the_defaults(
     kafka, clickhouse = KafkaSettings(), ClickHouseSettings()
     assert services["kafka"]["ports"] == [f"{kafka.bootstrap_servers}:9092"]
     assert services["clickhouse"]["ports"] == [f"{clickhouse.host}:{clickhouse.port}:8123"]
+    for name in ("prometheus", "alertmanager", "grafana"):
+        [port] = services[name]["ports"]
+        assert re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port), name
+    assert services["alertmanager"]["ports"] == [
+        f"{RoutingSettings().alertmanager_url.removeprefix('http://')}:9093"
+    ]
     assert "ports" not in services["worker"]
+
+
+def test_prometheus_scrapes_the_worker_and_knows_alertmanager(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    scraped = yaml.safe_load((ROOT / "ops/prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    [job] = scraped["scrape_configs"]
+    worker = services["worker"]["environment"]
+    assert job["job_name"] == "plumbline"
+    assert job["static_configs"][0]["targets"] == [
+        f"worker:{worker['PLUMBLINE_WORKER__HTTP_PORT']}"
+    ]
+    [manager] = scraped["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
+    assert f"http://{manager}" == worker["PLUMBLINE_ROUTING__ALERTMANAGER_URL"]
+    for tool, *words in (
+        ("promtool", "check", "config", "ops/prometheus/prometheus.yml"),
+        ("amtool", "check-config", "ops/alertmanager/alertmanager.yml"),
+    ):
+        done = subprocess.run(
+            [binary(tool), *words], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_listeners_lead_where_clients_are(services: dict[str, dict[str, Any]]) -> None:
@@ -132,7 +177,7 @@ def test_every_password_is_required_and_none_is_written(
 ) -> None:
     found = {}
     for name, service in services.items():
-        for variable, value in service["environment"].items():
+        for variable, value in service.get("environment", {}).items():
             if "PASSWORD" in variable:
                 required = REQUIRED.fullmatch(value)
                 assert required, (name, variable)
@@ -143,6 +188,10 @@ def test_every_password_is_required_and_none_is_written(
         ("clickhouse", "PLUMBLINE_READER_PASSWORD"): reader,
         ("worker", writer): writer,
         ("worker", reader): reader,
+        ("router", writer): writer,
+        ("router", reader): reader,
+        ("grafana", "PLUMBLINE_READER_PASSWORD"): reader,
+        ("grafana", "GF_SECURITY_ADMIN_PASSWORD"): "GRAFANA_PASSWORD",
     }
 
 
@@ -166,7 +215,8 @@ def test_the_dockerfile_copies_what_the_wheel_needs_and_drops_rights() -> None:
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     copied = {word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]}
-    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    packages = [*wheel["packages"], *wheel["force-include"]]
     metadata = [project["project"]["readme"], *project["project"]["license-files"]]
     assert copied == {"pyproject.toml", *metadata, *packages}
     assert all((ROOT / name).exists() for name in copied)
