@@ -25,7 +25,7 @@ from monitor.audit.explanation import (
 from monitor.audit.outcomes import outcome_of
 from monitor.audit.places import place_of
 from monitor.clock import to_us
-from monitor.errors import ConfigError, NotFoundError
+from monitor.errors import ConfigError, NotFoundError, ProfileError
 from monitor.sketches.profile import Profile, Reference
 from monitor.storage import audit_queries as ask
 from monitor.storage.reader import Reader
@@ -235,7 +235,10 @@ def _contributions(
         others = {name: part for name, part in sent.items() if name not in values}
         note = "as the serving team sent them"
         return Contributions("sent", note, None, others), sent
-    surrogate = Surrogate.of(profile) if profile else None
+    try:
+        surrogate = Surrogate.of(profile) if profile else None
+    except ProfileError as error:  # of another release: all else can still be said
+        return Contributions("none", f"no attributions sent; {error}", None, {}), {}
     if surrogate is None:
         why = "no attributions sent, no surrogate in this profile"
         return Contributions("none", why, None, {}), {}
