@@ -5,13 +5,12 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from monitor.attribution.cells import MAX_CELLS, Cells
-from monitor.attribution.surrogate import RIDGE_ROWS, Surrogate, fit_surrogate
+from monitor.attribution.surrogate import LINE_ROWS, RIDGE_ROWS, Surrogate, fit_surrogate
 from monitor.errors import ProfileError
 from monitor.events import Float64
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Reference
-from producers import flights
 from schemas import ModelCard
 from schemas.prediction import FeatureValue
 
@@ -41,24 +40,53 @@ def example(n: int = 3_000) -> tuple[Numbers, Categories]:
     return {"age": age, "noise": rng.normal(size=n), "score": score}, {"plan": plan}
 
 
-def test_weights_are_those_of_a_ridge_regression_on_the_cells() -> None:
+def test_it_is_a_ridge_regression_on_cells_and_lines() -> None:
     numbers, categories = example()
     surrogate = fitted(numbers, categories)
-    columns = [
-        one.cells(numbers[one.name] if one.names is None else categories[one.name])
-        for one in surrogate.cells.features
+    score, n = numbers["score"], len(numbers["score"])
+    blocks, lines = [], []
+    for one in surrogate.cells.features:
+        values = numbers[one.name] if one.names is None else categories[one.name]
+        blocks.append(np.eye(one.size)[one.cells(values)])
+        if one.names is None:
+            along = (numbers[one.name] - np.nanmean(numbers[one.name])) / np.nanstd(
+                numbers[one.name]
+            )
+            lines.append(np.nan_to_num(along))
+    # A penalty of RIDGE_ROWS on a column is one of LINE_ROWS on the column made so much larger.
+    design = np.column_stack([*blocks, np.stack(lines, axis=1) * np.sqrt(RIDGE_ROWS / LINE_ROWS)])
+    ridge = Ridge(alpha=RIDGE_ROWS).fit(design, score)
+    rows = range(0, n, 97)
+    said = [
+        surrogate.score(
+            {
+                "age": float(numbers["age"][row]),
+                "noise": float(numbers["noise"][row]),
+                "plan": categories["plan"][row],
+            }
+        )
+        for row in rows
     ]
-    hot = np.concatenate(
-        [
-            np.eye(one.size)[cells]
-            for one, cells in zip(surrogate.cells.features, columns, strict=True)
-        ],
-        axis=1,
-    )
-    ridge = Ridge(alpha=RIDGE_ROWS).fit(hot, numbers["score"])
-    said = surrogate.base[0] + hot @ surrogate.weights[:, 0]
-    np.testing.assert_allclose(said, ridge.predict(hot), atol=1e-9)
-    assert surrogate.base[0] == pytest.approx(numbers["score"].mean())
+    np.testing.assert_allclose(said, ridge.predict(design[list(rows)]), atol=1e-7)
+    assert surrogate.base[0] == pytest.approx(score.mean())
+
+
+def test_features_that_move_together_are_told_apart() -> None:
+    rng = np.random.default_rng(6)
+    temp = rng.normal(size=8_000)
+    dewp = 0.95 * temp + 0.3 * rng.normal(size=8_000)
+    surrogate = fitted({"temp": temp, "dewp": dewp, "score": 0.1 * temp - 0.2 * dewp}, {})
+    parts = surrogate.contributions({"temp": 2.0, "dewp": 2.0})
+    assert parts["temp"] == pytest.approx(0.2, abs=0.03)
+    assert parts["dewp"] == pytest.approx(-0.4, abs=0.03)
+
+
+def test_beyond_the_reference_the_line_goes_on_for_one_width() -> None:
+    x = np.linspace(0.0, 1.0, 2_000)
+    surrogate = fitted({"x": x, "score": 0.2 * x}, {})
+    near, far, farther = (surrogate.score({"x": value}) for value in (1.5, 2.0, 1e9))
+    assert near == pytest.approx(0.3, abs=0.01)
+    assert far == farther == pytest.approx(0.4, abs=0.01)
 
 
 def test_contributions_and_base_sum_to_the_score_of_the_surrogate() -> None:
@@ -155,13 +183,3 @@ def test_arrays_that_do_not_fit_are_refused(name: str, value: Float64 | None, me
         arrays[name] = value
     with pytest.raises(ProfileError, match=message):
         Surrogate.of_arrays(columns, arrays)
-
-
-def test_of_the_flights_it_follows_the_logistic_regression() -> None:
-    table = flights.load_flights()
-    reference = flights.reference(table, flights.train(table))
-    numbers = {n: reference[n].to_numpy(np.float64) for n in (*flights.NUMBERS, "score")}
-    surrogate = fitted(numbers, {n: reference[n].tolist() for n in flights.CATEGORIES})
-    assert surrogate.fidelity > 0.85
-    importance = surrogate.importance
-    assert {"carrier", "sched_min"} == set(sorted(importance, key=importance.__getitem__)[-2:])
