@@ -38,10 +38,12 @@ COMMANDS: Final = {
     "forget": Entry("Running", "monitor.cli.forget", "Erase a person's rows, and prove it."),
     "route": Entry("Running", "monitor.cli.route", "Keep an Alertmanager told of all alerts."),
     "route-config": Entry("Running", "monitor.cli.route", "Print an alertmanager.yml by owner."),
+    "top": Entry("Looking", "monitor.cli.top", "All models in the terminal, live."),
     "dashboard": Entry("Looking", "monitor.cli.dashboard", "Web pages over everything stored."),
     "explain": Entry("Looking", "monitor.cli.explain", "Why did the model predict this?"),
     "export": Entry("Looking", "monitor.cli.export", "Predictions, outcomes, alerts as files."),
     "alerts": Entry("Looking", "monitor.cli.alerts", "Look at alerts."),
+    "accept": Entry("Looking", "monitor.cli.accept", "Take what an alert shows as normal."),
     "retrains": Entry("Looking", "monitor.cli.retrains", "Look at retrainings."),
     "verify": Entry("Looking", "monitor.cli.verify", "Compute an alert's numbers again."),
 }

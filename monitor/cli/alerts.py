@@ -1,6 +1,6 @@
 """`plumbline alerts`: what is on, what became of it, and what people decide about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,7 +93,12 @@ def show(ctx: click.Context, alert: str, model: str | None) -> None:
     that is on: `FeatureDrift`, `FeatureDrift temp`.
     """
     from monitor.storage.connection import Connection
-    from monitor.storage.queries import COMMANDS_OF_ALERT, MOVES_OF_ALERT, ask
+    from monitor.storage.queries import (
+        BASELINES_OF_MODEL,
+        COMMANDS_OF_ALERT,
+        MOVES_OF_ALERT,
+        ask,
+    )
 
     settings = current_settings(ctx)
     fingerprint = alert if _is_fingerprint(alert) else None
@@ -103,6 +108,9 @@ def show(ctx: click.Context, alert: str, model: str | None) -> None:
     try:
         moves = ask(connection, MOVES_OF_ALERT, {"fingerprint": fingerprint})
         commands = ask(connection, COMMANDS_OF_ALERT, {"fingerprint": fingerprint})
+        accepted = ask(
+            connection, BASELINES_OF_MODEL, {"model": moves[-1]["model"] if moves else ""}
+        )
     finally:
         connection.close()
     if not moves:
@@ -123,6 +131,9 @@ def show(ctx: click.Context, alert: str, model: str | None) -> None:
             f"{command['issued_at']:%Y-%m-%d %H:%M}  {command['action']}{end} by {command['who']}: "
             f"{command['why']} -> {command['effect']}"
         )
+    for one in accepted:
+        if one["fingerprint"] == fingerprint:
+            click.echo(accepted_line(one))
 
 
 def _decision(
@@ -138,7 +149,7 @@ def _decision(
         why: str,
         until_text: str | None = None,
     ) -> None:
-        _send(ctx, action, alert, model, who, why, until_text)
+        send(ctx, action, alert, model, who, why, until_text)
 
     decide.__doc__ = text
     command: Callable[..., None] = click.pass_context(decide)
@@ -158,32 +169,25 @@ def _decision(
     return alerts_command.command(name)(command)
 
 
-_ALERT_TEXT: Final = (
+ALERT_TEXT: Final = (
     "ALERT is the beginning of a fingerprint, or a name: `FeatureDrift`, `FeatureDrift temp`."
 )
 
 ack = _decision(
     "acknowledge",
     "ack",
-    f"Say that somebody is at it: the alert stays on, and says who.\n\n{_ALERT_TEXT}",
+    f"Say that somebody is at it: the alert stays on, and says who.\n\n{ALERT_TEXT}",
 )
 silence = _decision(
     "silence",
     "silence",
-    "Let nobody be told of an alert for a while: it goes on, and says so.\n\n" + _ALERT_TEXT,
-    until=True,
-)
-accept = _decision(
-    "accept",
-    "accept",
-    "Take what an alert says as normal for a while: it ends, and does not come back before.\n\n"
-    + _ALERT_TEXT,
+    "Let nobody be told of an alert for a while: it goes on, and says so.\n\n" + ALERT_TEXT,
     until=True,
 )
 close = _decision(
     "close",
     "close",
-    f"End an alert: drift that goes on must be seen and confirmed anew.\n\n{_ALERT_TEXT}",
+    f"End an alert: drift that goes on must be seen and confirmed anew.\n\n{ALERT_TEXT}",
 )
 
 
@@ -194,6 +198,17 @@ def line(event: "AlertEvent") -> str:
     return (
         f"{event.time:%Y-%m-%d %H:%M}  {event.state:<10}  {labels['severity']:<8}  "
         f"{who}  {name_of(labels)}: {event.reason}"
+    )
+
+
+def accepted_line(row: Mapping[str, Any]) -> str:
+    """What was accepted as normal for a column, for a person."""
+    ended = f"ended {row['ended_at']:%Y-%m-%d %H:%M}: {row['end_reason']}"
+    return (
+        f"accepted    {row['column']} of {row['model_version']} from offset {row['acts_from']} "
+        f"until {row['until']:%Y-%m-%d %H:%M}: offsets {row['first_offset']}-{row['last_offset']}, "
+        f"{row['n_rows']} events, instead of {row['profile_hash']}; "
+        + (ended if row["ended"] else "acts")
     )
 
 
@@ -239,7 +254,7 @@ def moment(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _send(
+def send(
     ctx: click.Context,
     action: "Action",
     alert: str,
@@ -247,7 +262,10 @@ def _send(
     who: str | None,
     why: str,
     until_text: str | None,
+    *,
+    incident: bool = False,
 ) -> None:
+    """Put a decision about an alert on the commands topic."""
     import getpass
     from uuid import uuid4
 
@@ -270,6 +288,7 @@ def _send(
             why=why,
             issued_at=to_datetime(SystemClock().now_us()),
             until=until,
+            incident=incident,
         )
     except ValidationError as error:
         raise click.UsageError(str(error.errors(include_url=False)[0]["msg"])) from None

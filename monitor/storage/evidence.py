@@ -31,6 +31,12 @@ SELECT change, topic, partition, offset, card_hash FROM boundaries FINAL
 WHERE model = {model:String} AND model_version = {version:String}
 ORDER BY partition, offset
 """
+BASELINES: Final = """
+SELECT * FROM baselines FINAL
+WHERE model = {model:String} AND model_version = {version:String}
+    AND topic = {topic:String} AND partition = {partition:Int32}
+ORDER BY offset, turn, column
+"""
 PANES: Final = """
 SELECT pane, column, first_event, last_event, first_offset, last_offset, started_at, ended_at, n,
     missing, mean, minimum, maximum, xxh3(sketch) AS sketch_hash, counts, faults
@@ -119,6 +125,10 @@ class Evidence:
         parameters = {"model": log.model, "version": log.version}
         rows = self._connection.query(BOUNDARIES, parameters)
         return [r for r in rows if (r["topic"], r["partition"]) == (log.topic, log.partition)]
+
+    def baselines(self, log: Log) -> list[Row]:
+        """From where which accepted distributions acted, and where they ended, in order."""
+        return self._connection.query(BASELINES, log.parameters)
 
     def panes(self, log: Log, first: int, last: int) -> list[Row]:
         """Summaries of the panes that have an event between two offsets, in order."""

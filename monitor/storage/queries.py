@@ -249,6 +249,23 @@ ORDER BY partition, offset, model_version
 """,
 )
 
+BASELINES_OF_MODEL = Query(
+    "baselines_of_model",
+    "Which distributions people accepted as normal for columns of a model, until when, and whether "
+    "they still act.",
+    """
+SELECT model_version, column, fingerprint, command_id, who, why, until, acts_from,
+    max(turn = 'ended') AS ended, maxIf(at, turn = 'ended') AS ended_at,
+    anyIf(reason, turn = 'ended') AS end_reason, any(n_rows) AS n_rows,
+    any(first_offset) AS first_offset, any(last_offset) AS last_offset,
+    any(profile_hash) AS profile_hash, any(slots) AS slots, any(counts) AS counts
+FROM baselines FINAL
+WHERE model = {model:String}
+GROUP BY model_version, column, fingerprint, command_id, who, why, until, acts_from
+ORDER BY acts_from, model_version, column
+""",
+)
+
 FINDINGS_BY_MONTH = Query(
     "findings_by_month",
     "What was measured of each column by month: looks, looks that saw drift, largest effect.",
@@ -438,6 +455,7 @@ ALL: Final[tuple[Query, ...]] = (
     MOVES_OF_ALERT,
     COMMANDS_OF_ALERT,
     BOUNDARIES_OF_MODEL,
+    BASELINES_OF_MODEL,
     FINDINGS_BY_MONTH,
     FINDINGS_OF_FEATURE,
     EVENT_BY_ID,

@@ -21,11 +21,12 @@ import numpy as np
 import xxhash
 
 from monitor.clock import to_us
-from monitor.decisions import Change
+from monitor.decisions import Change, Turn
 from monitor.events import Int64, PaneSummary, PredictionColumns
 from monitor.findings import Finding
 from monitor.roster import VersionMonitor
 from monitor.sketches.kll import K
+from monitor.storage.baseline_rows import accepted_of_row
 from monitor.storage.evidence import Evidence, Log, Row
 from monitor.verifying.rows import stored_columns
 from monitor.verifying.standing import Standing, Standings, Trouble
@@ -91,6 +92,7 @@ class Replay:
         self._whole = False
         self._found = Replayed()
         self._wanted: Collection[Key] = ()
+        self._accepted = _Accepted(evidence.baselines(log))
 
     def run(self, first: int, last: int, wanted: Collection[Key], *, whole: bool) -> Replayed:
         """Everything from the offset `first` to `last`.
@@ -175,6 +177,7 @@ class Replay:
         if self._monitor is None or known != first_event:
             self._monitor = standing.monitor()
             self._monitor.go_on_at(first_event)
+            self._accepted.begin(self._monitor, step.first)
         self._begun = False
         for summaries in self._feed(columns, self._monitor):
             changed = _changes(summaries, step.pane)
@@ -202,8 +205,9 @@ class Replay:
 
     def _rest(self, columns: PredictionColumns, standing: Standing) -> None:
         """Events of no closed pane: resends, and those of a pane that was never full."""
-        if self._monitor is None and self._begun:
+        if self._monitor is None and self._begun and len(columns):
             self._monitor = standing.monitor()
+            self._accepted.begin(self._monitor, int(columns.offsets[0]))
         if self._monitor is not None and len(columns):
             for _ in self._feed(columns, self._monitor):
                 pass
@@ -212,13 +216,58 @@ class Replay:
         self, columns: PredictionColumns, monitor: VersionMonitor
     ) -> Iterator[list[PaneSummary]]:
         self._found.events += len(columns)
-        for chunk in monitor.windowed(columns):
-            if chunk.closed is not None:
-                yield monitor.summaries(chunk)
-            asked = [one for one in monitor.tested(chunk) if key_of(one) in self._wanted]
-            for finding in asked:
-                self._found.findings[key_of(finding)] += (finding, _with_cause(finding, monitor))
-            monitor.closed(chunk)
+        for part in self._accepted.parts(columns, monitor):
+            for chunk in monitor.windowed(part):
+                if chunk.closed is not None:
+                    yield monitor.summaries(chunk)
+                asked = [one for one in monitor.tested(chunk) if key_of(one) in self._wanted]
+                for finding in asked:
+                    ours = (finding, _with_cause(finding, monitor))
+                    self._found.findings[key_of(finding)] += ours
+                monitor.closed(chunk)
+
+
+class _Accepted:
+    """What people accepted as normal along the log, from the rows of `baselines`."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._ended = {
+            (row["column"], row["command_id"]): int(row["offset"])
+            for row in rows
+            if row["turn"] == Turn.ENDED
+        }
+        self._acts = [accepted_of_row(row) for row in rows if row["turn"] == Turn.ACTS]
+        self._next = 0
+        """How many of these act already."""
+
+    def begin(self, monitor: VersionMonitor, offset: int) -> None:
+        """A monitor begins at an offset: what acts there acts."""
+        self._next = sum(one.offset <= offset for one in self._acts)
+        acting = {
+            one.column: one
+            for one in self._acts[: self._next]
+            if self._ended.get((one.column, one.command_id), offset + 1) > offset
+        }
+        if acting:
+            monitor.rebased.put([*acting.values()], monitor.stream)
+
+    def parts(
+        self, columns: PredictionColumns, monitor: VersionMonitor
+    ) -> Iterator[PredictionColumns]:
+        """Events in stretches, between which something was accepted."""
+        offsets, begin = columns.offsets, 0
+        while self._next < len(self._acts) and len(columns):
+            offset = self._acts[self._next].offset
+            end = int(np.searchsorted(offsets, offset))
+            if end == len(columns):
+                break
+            if end > begin:
+                yield columns.rows(np.arange(begin, end))
+            begin = end
+            together = [one for one in self._acts[self._next :] if one.offset == offset]
+            self._next += len(together)
+            monitor.rebased.put(together, monitor.stream)
+        yield columns.rows(np.arange(begin, len(columns))) if begin else columns
 
 
 def _with_cause(finding: Finding, monitor: VersionMonitor) -> Finding:

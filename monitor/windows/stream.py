@@ -94,9 +94,13 @@ class WindowedStream:
             start = stop
 
     def span_of_last(self, count: int, until_event: int) -> Span:
-        """The span of the `count` events that end with `until_event`, as far back as is kept."""
+        """The span of the `count` events that end with `until_event`, as far back as is kept.
+
+        As if the pane of `until_event` were closed: how events were batched must not matter.
+        """
         parts: list[Pane | _Part] = [*self._ring, *self._open]
-        first_event = max(until_event - count + 1, parts[0].span.first_event)
+        kept = (until_event // self._pane_events + 1 - self.ring) * self._pane_events
+        first_event = max(until_event - count + 1, parts[0].span.first_event, kept)
         offsets, times = [], []
         for part in parts:
             span = part.span

@@ -5,7 +5,16 @@ from typing import Any
 import numpy as np
 
 from monitor.alerts import AlertMove, AlertState
-from monitor.decisions import Boundary, Change, Place, Ruling, card_hash
+from monitor.decisions import (
+    Accepted,
+    AcceptedTurn,
+    Boundary,
+    Change,
+    Place,
+    Ruling,
+    Turn,
+    card_hash,
+)
 from monitor.events import (
     Fault,
     LabelColumns,
@@ -274,6 +283,32 @@ def boundary(offset: int = 4) -> Boundary:
         reason="the card changed its tests: the windows start anew",
         at_us=MARCH_US,
     )
+
+
+def turn(turn: Turn = Turn.ACTS) -> AcceptedTurn:
+    """The score's distribution, accepted."""
+    accepted = Accepted(
+        model="flights",
+        model_version="1",
+        column="score",
+        fingerprint="ab" * 8,
+        command_id="order-0",
+        who="ann",
+        why="spring",
+        until_us=APPENDED_US,
+        topic="plumbline.predictions",
+        partition=0,
+        offset=4,
+        at_us=APPENDED_US,
+        first_event=0,
+        first_offset=1,
+        last_offset=3,
+        n_rows=3,
+        slots=np.array([0, 5], dtype=np.uint16),
+        counts=np.array([1, 2], dtype=np.int64),
+        profile_hash="sha256:0",
+    )
+    return AcceptedTurn(accepted, turn, 4, APPENDED_US, "accepted by ann: spring")
 
 
 def ruling(offset: int = 0, *, fingerprint: str = "ab" * 8, until: str | None = None) -> Ruling:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.alerts import AlertState
+from monitor.decisions import Turn
 from monitor.events import Fault
 from monitor.findings import Verdict
 from monitor.storage import ClickHouseStore, StoreBatch, audit_queries, queries
@@ -23,6 +24,7 @@ from tests.storage.samples import (
     predictions,
     rejected,
     ruling,
+    turn,
     unregistered,
 )
 
@@ -78,7 +80,7 @@ def filled(clickhouse: ClickHouseStore) -> ClickHouseStore:
             ]
         )
         clickhouse.store_decisions(
-            [boundary()], [ruling(0), ruling(1, until="2026-02-01T00:00:00Z")]
+            [boundary()], [ruling(0), ruling(1, until="2026-02-01T00:00:00Z")], [turn()]
         )
         clickhouse.save_card(card(), appended_us=APPENDED_US)
     return clickhouse
@@ -218,3 +220,10 @@ def test_questions_about_what_people_decided(filled: ClickHouseStore) -> None:
     assert (second["action"], second["until"]) == ("silence", datetime(2026, 2, 1, tzinfo=UTC))
     [row] = answer(filled, queries.BOUNDARIES_OF_MODEL)
     assert (row["change"], row["offset"]) == ("windows", 4)
+    [acts] = answer(filled, queries.BASELINES_OF_MODEL)
+    assert (acts["column"], acts["n_rows"], acts["counts"]) == ("score", 3, [1, 2])
+    assert not acts["ended"]
+    filled.store_decisions([], [], [turn(Turn.ENDED)])
+    [over] = answer(filled, queries.BASELINES_OF_MODEL)
+    assert over["ended"]
+    assert (over["acts_from"], over["who"]) == (4, "ann")

@@ -12,6 +12,7 @@ from monitor.alerts import AlertState
 from monitor.config import ClickHouseSettings
 from monitor.errors import StorageError
 from monitor.storage import ClickHouseStore, Connection, migrate, schema_problems
+from monitor.storage.baseline_rows import baseline_rows
 from monitor.storage.memory import KEYS
 from monitor.storage.schema import Migration, load_migrations
 from monitor.storage.tables import (
@@ -24,7 +25,7 @@ from monitor.storage.tables import (
     command_rows,
     profile_rows,
 )
-from tests.storage.samples import APPENDED_US, boundary, card, move, ruling, whole_batch
+from tests.storage.samples import APPENDED_US, boundary, card, move, ruling, turn, whole_batch
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "storage.md"
 ALL_NAMES = [migration.name for migration in load_migrations()]
@@ -112,6 +113,7 @@ def test_builders_name_columns_of_the_tables(clickhouse: ClickHouseStore) -> Non
     tables["audits"] = audit_rows("sha256:0", "sha256:1", "{}")
     tables["boundaries"] = boundary_rows([boundary()])
     tables["commands"] = command_rows([ruling()])
+    tables["baselines"] = baseline_rows([turn()])
     optional = {
         "predictions": {
             "request_id",

@@ -22,6 +22,7 @@ from tests.storage.samples import (
     predictions,
     rejected,
     ruling,
+    turn,
     unregistered,
     whole_batch,
 )
@@ -106,6 +107,7 @@ def test_every_kind_of_row_is_stored(readable: Readable) -> None:
         "cards": 0,
         "boundaries": 0,
         "commands": 0,
+        "baselines": 0,
     }
 
 
@@ -116,7 +118,7 @@ def test_the_store_in_memory_holds_what_the_real_one_holds(clickhouse: ClickHous
     for store in (memory, clickhouse):
         store.store(whole_batch())
         store.store_alerts([move(1, AlertState.FIRING, AlertState.PENDING)])
-        store.store_decisions([boundary()], [ruling()])
+        store.store_decisions([boundary()], [ruling()], [turn()])
         store.save_card(card(), appended_us=APPENDED_US)
     for table in KEYS.keys() - {"cohorts", "comparisons"}:  # see test_cohort_rows
         expected = memory.rows(table)
@@ -128,12 +130,12 @@ def test_flushing_twice_gives_the_same_rows(readable: Readable) -> None:
     moves = [move(1, AlertState.FIRING, AlertState.PENDING)]
     readable.store.store(whole_batch())
     readable.store.store_alerts(moves)
-    readable.store.store_decisions([boundary()], [ruling()])
+    readable.store.store_decisions([boundary()], [ruling()], [turn()])
     readable.store.save_card(card(), appended_us=APPENDED_US)
     once = everything(readable)
     readable.store.store(whole_batch())
     readable.store.store_alerts(moves)
-    readable.store.store_decisions([boundary()], [ruling()])
+    readable.store.store_decisions([boundary()], [ruling()], [turn()])
     readable.store.save_card(card(), appended_us=APPENDED_US)
     twice = everything(readable)
     for table, rows in once.items():
