@@ -108,6 +108,8 @@ def test_every_kind_of_row_is_stored(readable: Readable) -> None:
         "boundaries": 0,
         "commands": 0,
         "baselines": 0,
+        "cohorts": 0,
+        "comparisons": 0,
     }
 
 
