@@ -135,7 +135,7 @@ def _transactions(settings: "Settings") -> list[Check]:
 
 def _tables(settings: "Settings") -> list[Check]:
     from monitor.clock import SystemClock
-    from monitor.storage.access import check_road, missing_grants
+    from monitor.storage.access import check_road, missing_grants, reader_problems
     from monitor.storage.connection import Connection
     from monitor.storage.retention import retention_problems
     from monitor.storage.schema import schema_problems
@@ -154,6 +154,9 @@ def _tables(settings: "Settings") -> list[Check]:
         return checks + [Check("tables", problem, "plumbline doctor --fix") for problem in problems]
     checks.append(Check(f"database {house.database} has every table"))
     checks += [Check("grants", problem, fix) for problem, fix in missing_grants(connection)]
+    if house.reader_username:
+        problems_of_reader = reader_problems(Connection(house, reader=True))
+        checks += [Check("reader's grants", problem, fix) for problem, fix in problems_of_reader]
     checks += [
         Check("retention", problem, "plumbline doctor --fix")
         for problem in retention_problems(connection, settings.retention.by_table())

@@ -1,9 +1,14 @@
 """The reader's account, with its real grants: it reads what audits ask, and changes nothing."""
 
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+import yaml
+from click.testing import CliRunner
 
+from devstack import StackInfo
+from monitor.cli import main
 from monitor.errors import StorageError
 from monitor.storage.access import reader_problems
 from monitor.storage.connection import Connection
@@ -41,3 +46,18 @@ def test_an_account_that_may_write_is_no_readers(audited: Audited) -> None:
         [(problem, fix)] = reader_problems(connection)
     assert problem == f"account {audited.settings.username} may write, and reads for people"
     assert fix.startswith("give clickhouse.reader_username an account with readonly = 2")
+
+
+def test_the_doctor_tells_a_reader_that_may_write(
+    audited: Audited, stack: StackInfo, tmp_path: Path
+) -> None:
+    own = audited.settings
+    password = own.password.get_secret_value()
+    account = {"username": own.username, "password": password}
+    reading = {"reader_username": own.username, "reader_password": password}
+    house = {"host": own.host, "port": own.port, "database": own.database, **account, **reading}
+    file = tmp_path / "plumbline.yaml"
+    document = {"kafka": {"bootstrap_servers": stack.kafka_bootstrap}, "clickhouse": house}
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    told = CliRunner().invoke(main, ["--config", str(file), "doctor"])
+    assert f"account {own.username} may write, and reads for people" in told.output
