@@ -113,6 +113,8 @@ class Moment:
     who: str
     words: str
     until: datetime | None
+    done: bool
+    """Whether a decision had its effect; a move always has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +201,22 @@ def timeline(sources: Sources, fingerprint: str) -> tuple[Moment, ...]:
     """Moves and decisions, the newest first."""
     asked = {"fingerprint": fingerprint}
     moments = [
-        Moment(row["moved_at"], "move", row["state"], "", row["reason"], None)
+        Moment(row["moved_at"], "move", row["state"], "", row["reason"], None, True)
         for row in sources.reader.rows(MOVES_OF_ALERT, asked)
     ]
     for row in sources.reader.rows(COMMANDS_OF_ALERT, asked):
         until = row["until"] if row["until"] > _NO_END else None
         words = f"{row['why']} ({row['effect']})" if row["effect"] else row["why"]
         moments.append(
-            Moment(row["issued_at"], "decision", row["action"], row["who"], words, until)
+            Moment(
+                at=row["issued_at"],
+                kind="decision",
+                what=row["action"],
+                who=row["who"],
+                words=words,
+                until=until,
+                done=row["done"],
+            )
         )
     if not moments:
         raise NothingToShowError("It never fired: it was pending and not confirmed.")

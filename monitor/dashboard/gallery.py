@@ -238,8 +238,10 @@ def _of_alert() -> Iterator[tuple[str, Any]]:
     yield (
         "timeline",
         (
-            Moment(_TIMES[10], "decision", "silence", "ann", f"we know {HOSTILE}", _TIMES[12]),
-            Moment(_TIMES[9], "move", "firing", "", "confirmed by 2 looks in a row", None),
+            Moment(
+                _TIMES[10], "decision", "silence", "ann", f"we know {HOSTILE}", _TIMES[12], False
+            ),
+            Moment(_TIMES[9], "move", "firing", "", "confirmed by 2 looks in a row", None, True),
         ),
     )
     yield "behind", (

@@ -26,7 +26,7 @@ from monitor.dashboard.performance import (
     performance,
     segments,
 )
-from monitor.dashboard.sources import CardFacts, Sources, VersionFacts
+from monitor.dashboard.sources import PANE_EVENTS, CardFacts, Sources, VersionFacts
 from monitor.dashboard.stretch import Stretch, stretch_of
 from monitor.dashboard.traffic import Levels, Traffic, levels, traffic
 from monitor.errors import NotFoundError
@@ -151,7 +151,8 @@ def _stretch(asked: Asked, tested: list[VersionFacts]) -> Stretch:
         return stretch_of(asked.range, asked.since, asked.to, now, now)
     first_at = min(facts.first_at for facts in tested)
     last_at = max(facts.last_at for facts in tested)
-    return stretch_of(asked.range, asked.since, asked.to, first_at, last_at)
+    panes = sum(facts.events for facts in tested) / PANE_EVENTS
+    return stretch_of(asked.range, asked.since, asked.to, first_at, last_at, panes)
 
 
 def _columns(card: ModelCard | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from monitor.dashboard.panel import NothingToShowError
-from monitor.dashboard.sources import Sources, VersionFacts
+from monitor.dashboard.sources import PANE_EVENTS, Sources, VersionFacts
 from monitor.dashboard.stretch import Stretch, stretch_of
 from monitor.storage.page_queries import OPEN_BY_MODEL, REGISTERED_MODELS, TRAFFIC
 
@@ -103,7 +103,9 @@ def _stretch(
         begin = since or datetime.fromisoformat("1970-01-01T00:00:00+00:00")
         return stretch_of(name, since, until, begin, until or begin)
     first_at = min(facts.first_at for facts in known)
-    return stretch_of(name, since, until, first_at, max(facts.last_at for facts in known))
+    last_at = max(facts.last_at for facts in known)
+    panes = max(facts.events for facts in known) / PANE_EVENTS
+    return stretch_of(name, since, until, first_at, last_at, panes)
 
 
 def _traffic(sources: Sources, stretch: Stretch) -> dict[str, list[int]]:

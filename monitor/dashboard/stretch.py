@@ -5,6 +5,7 @@ Out: a `Stretch`. Never: the wall clock; a range ends at the newest event, so th
 replayed shows as new data does.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -16,6 +17,8 @@ RANGES: Final[dict[str, int]] = {"1d": 1, "7d": 7, "30d": 30, "90d": 90, "1y": 3
 """Days that a range name stands for."""
 BUCKETS: Final = 60
 """Most buckets that a stretch is cut into."""
+FEWEST: Final = 6
+"""However few panes there are."""
 _MINUTE_US: Final = 60 * US_PER_SECOND
 _WIDTHS_US: Final = (
     *(minutes * _MINUTE_US for minutes in (1, 5, 15, 30, 60, 180, 360, 720)),
@@ -75,8 +78,11 @@ def stretch_of(
     until: datetime | None,
     first_at: datetime,
     last_at: datetime,
+    panes: float = math.inf,
 ) -> Stretch:
     """What an address asks for, of data between `first_at` and `last_at`.
+
+    Where there are few `panes` between the two, the buckets are wide enough to hold one or two.
 
     >>> from datetime import UTC
     >>> first, last = datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 12, 31, tzinfo=UTC)
@@ -88,4 +94,8 @@ def stretch_of(
     end = until or last_at + timedelta(microseconds=1)  # the newest event is in it
     days = RANGES.get(name)
     begin = since or (first_at if days is None else max(first_at, end - timedelta(days=days)))
-    return Stretch.between(min(begin, end), end)
+    begin = min(begin, end)
+    length = (last_at - first_at) / timedelta(seconds=1)
+    part = min((end - begin) / timedelta(seconds=1) / length, 1.0) if length > 0 else 1.0
+    most = min(max(panes * part / 1.5, FEWEST), BUCKETS)
+    return Stretch.between(begin, end, int(most))

@@ -141,8 +141,10 @@ def filled(store: ClickHouseStore) -> Flow:
     flow = Flow(pipeline, store, log)
     flow.read_on(SHOWN_ROWS)
     flow.read_labels()
-    for place, version in enumerate((FIRST, SECOND)):
-        store.connection.command(_COHORTS, {"model": MODEL, "version": version, "worse": place})
+    # Segments have no cohorts of their own, and the second version no events, so far.
+    for version, segments in ((FIRST, ["origin=EWR", "origin=JFK"]), (SECOND, [""])):
+        made_up = {"model": MODEL, "version": version, "segments": segments}
+        store.connection.command(_COHORTS, made_up)
     verdict = {"model": MODEL, "new": SECOND, "old": FIRST}
     store.connection.command(_VERDICT, verdict)
     return flow
@@ -211,14 +213,14 @@ INSERT INTO cohorts (model, model_version, segment, cohort_start, cohort_end, pr
     labelled, metrics, lower, upper, estimated, baseline_loss, promised, observed, bin_counts,
     topic, partition)
 WITH toDateTime64('2013-03-01 10:00:00', 6, 'UTC') + toIntervalHour(4 * number) AS began,
-    0.5 + 0.1 * {worse:Float64} + 0.05 * sin(number) AS loss
+    0.5 + 0.05 * sin(number) AS loss
 SELECT {model:String}, {version:String}, segment, began, began + toIntervalHour(4), 150, 140,
     map('log_loss', loss, 'auc', 0.65, 'calibration_bias', -0.02),
     map('log_loss', loss - 0.03, 'auc', 0.6, 'calibration_bias', -0.05),
     map('log_loss', loss + 0.03, 'auc', 0.7, 'calibration_bias', 0.01),
     map('log_loss', loss - 0.01), 0.55, [0.1, 0.3, 0.5], [0.12, 0.25, 0.6],
     [toUInt64(80), 40, 20], 'made-up', 0
-FROM numbers(18) ARRAY JOIN ['', 'origin=EWR', 'origin=JFK'] AS segment
+FROM numbers(18) ARRAY JOIN {segments:Array(String)} AS segment
 """
 _VERDICT = """
 INSERT INTO comparisons (model, new_version, old_version, at, verdict, design, labels, blocks,

@@ -54,7 +54,7 @@ def test_the_numbers_of_a_model_are_those_that_were_sent(api: httpx.Client, show
     assert missing["carrier"] == 0
     budget = page["budget"]["data"]
     assert budget["handed_out"] == pytest.approx(budget["allowed"], rel=0.15)
-    assert page["performance"]["data"]["labelled"] >= 18 * 140
+    assert page["performance"]["data"]["labelled"] > 1_000
 
 
 def test_open_alerts_are_the_same_everywhere(api: httpx.Client) -> None:
