@@ -86,7 +86,9 @@ class Breakdowns:
             if measurement.check not in ASKED:
                 return None
             behind = own.behind(measurement.n_cur, edges)
-            return None if behind is None else cause_of_labels(behind, surrogate, version[1])
+            if behind is None:
+                return None
+            return cause_of_labels(behind, surrogate, version[1], own.attributions)
 
         return Told(segments, measurements, cause)
 

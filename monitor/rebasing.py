@@ -60,6 +60,8 @@ class Rebased:
         self._profile = profile
         self._monitoring = monitoring
         self.battery = Battery(profile, monitoring)
+        self.columns = profile.columns
+        """What is compared with: the original, or what was accepted."""
         self.accepted: dict[str, Accepted] = {}
         """What acts, by column."""
         self._tables: dict[int, Codes] = {}
@@ -67,11 +69,11 @@ class Rebased:
 
     def observe(self, codes: Codes) -> list[tuple[int, Measurement]]:
         """`Battery.observe` of codes against the original."""
-        return self.battery.observe(self._recoded(codes))
+        return self.battery.observe(self.recoded(codes))
 
     def test(self, window: Window) -> Iterator[Measurement]:
         """`Battery.test`; of a window that began before what is accepted nothing can be told."""
-        measurements = self.battery.test(window.scale, self._recoded(window.codes))
+        measurements = self.battery.test(window.scale, self.recoded(window.codes))
         early = {
             name: one
             for name, one in self.accepted.items()
@@ -83,6 +85,15 @@ class Rebased:
                 words = "the window began before the events that were accepted as normal"
                 m = replace(m, verdict=Verdict.CANNOT_TELL, cleared=False, reason=words, values={})
             yield m
+
+    def recoded(self, codes: Codes) -> Codes:
+        """Codes against `columns` from codes against the original."""
+        if not self._tables:
+            return codes
+        codes = codes.copy()
+        for row, table in self._tables.items():
+            codes[row] = table.take(codes[row], mode="clip")
+        return codes
 
     def words(self, accepted: Sequence[Accepted]) -> str:
         """What was accepted, and what will not be seen because of it."""
@@ -222,23 +233,15 @@ class Rebased:
             counts = SlotCounts(one.slots, one.counts, one.n_rows)
             columns[rows[name]], tables[rows[name]] = counts.reference(columns[rows[name]])
         profile = replace(self._profile, columns=tuple(columns)) if accepted else self._profile
-        self.battery = Battery(profile, self._monitoring)
+        self.battery, self.columns = Battery(profile, self._monitoring), profile.columns
         self.accepted, self._tables = accepted, tables
-
-    def _recoded(self, codes: Codes) -> Codes:
-        if not self._tables:
-            return codes
-        codes = codes.copy()
-        for row, table in self._tables.items():
-            codes[row] = table.take(codes[row], mode="clip")
-        return codes
 
     def _recent(self, stream: WindowedStream) -> Codes:
         """Recoded; nothing is known of a column before what is accepted of it."""
         recent = stream.last_codes(self.battery.memory_events)
         if not recent.shape[0]:
             recent = np.zeros((len(self._profile.columns), 0), dtype=np.uint16)
-        recent = self._recoded(recent)
+        recent = self.recoded(recent)
         first = stream.events - recent.shape[1]
         for row in self._tables:
             since = self.accepted[self._profile.names[row]].first_event

@@ -203,9 +203,14 @@ class VersionMonitor:
         span, panes = finding.span, self.stream.panes_since(0)
         found = self.causes.of_window(
             finding.measurement.feature,
-            self.stream.codes_of(span),
-            [pane for pane in panes if pane.span.last_event <= span.last_event],
+            self.rebased.recoded(self.stream.codes_of(span)),
+            [
+                replace(pane, codes=self.rebased.recoded(pane.codes))
+                for pane in panes
+                if pane.span.last_event <= span.last_event
+            ],
             self.attributions.means(),
+            columns=self.rebased.columns,
         )
         if finding.measurement.scale:
             return found

@@ -115,13 +115,15 @@ class RootCauses:
         window: Codes,
         panes: Sequence[Pane],
         attributions: Mapping[str, float] | None = None,
+        columns: Sequence[Reference] = (),
     ) -> RootCause:
         """Behind an alert on a column (empty: on all), from the window that raised it.
 
         `window` is uint16[columns, events], `panes` are closed ones up to its end, oldest first;
-        `attributions` are means of absolute values.
+        `attributions` are means of absolute values, `columns` what the codes are compared with,
+        if not with the profile's own.
         """
-        columns = self._profile.columns
+        columns = columns or self._profile.columns
         drifts = {c.name: drift_of(c, codes) for c, codes in zip(columns, window, strict=True)}
         inputs = [
             (c, codes)

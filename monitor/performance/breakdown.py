@@ -28,6 +28,7 @@ from monitor.performance.reference import PerformanceReference
 from monitor.performance.report import CohortReport
 from monitor.performance.retraining import RetrainWatch
 from monitor.performance.segments import worse_segments
+from monitor.performance.stored import MapEntries
 from schemas.model import ModelCard
 
 LEAST_COVERAGE: Final = 0.5
@@ -81,6 +82,8 @@ class Breakdown:
         self._recent = RecentRows(len(self.names))
         self._looked = 0
         """Rows that looks at disparities have seen."""
+        self._attributed: dict[str, float] = {}
+        """Feature to the sum of |attribution|; under the empty name how many events sent any."""
         self.retraining = RetrainWatch(card.task, blocks_between_alarms)
 
     def add(
@@ -95,6 +98,7 @@ class Breakdown:
         `drifts` are the alerts of drift that were on at its end.
         """
         cells = self._book.cells(report, self.card, edges)
+        self._attribute(report)
         rows, losses = report.rows, report.losses
         known = np.isfinite(losses.model) & np.isfinite(losses.baseline)
         labelled = LabelledRows(
@@ -144,6 +148,25 @@ class Breakdown:
             for one in worse_segments(self._recent, since)
         )
         return Behind(int(now.occurred_us[0]), told, shares)
+
+    @property
+    def attributions(self) -> dict[str, float]:
+        """Feature to its mean |attribution| over all cohorts; empty where none were sent."""
+        n = self._attributed.get("", 0.0)
+        return {name: total / n for name, total in self._attributed.items() if name}
+
+    def _attribute(self, report: CohortReport) -> None:
+        sent = MapEntries(report.stored["attributions"])
+        known = [name for name in sent.names if name in self.card.features]
+        if not known:
+            return
+        any_sent = np.zeros(len(report.rows), np.bool_)
+        for name in known:
+            values = sent.numbers(name)
+            any_sent |= np.isfinite(values)
+            total = float(np.nansum(np.abs(values)))
+            self._attributed[name] = self._attributed.get(name, 0.0) + total
+        self._attributed[""] = self._attributed.get("", 0.0) + float(any_sent.sum())
 
     def _segments(
         self,
@@ -238,12 +261,14 @@ class Breakdown:
             "book": self._book.state(),
             "recent": self._recent.state(),
             "looked": self._looked,
+            "attributed": dict(self._attributed),
             "retraining": self.retraining.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up `state`; of other columns, only what does not depend on them."""
         self.retraining.restore(state["retraining"])
+        self._attributed = {str(name): float(n) for name, n in state["attributed"].items()}
         if tuple(state["names"]) == self.names:
             self._book.restore(state["book"])
             self._recent.restore(state["recent"])

@@ -38,6 +38,7 @@ PREDICTION_SCHEMA: Final = pa.schema(
         "strings": _TEXTS,
         "faults": _TEXTS,
         "segments": _TEXTS,
+        "attributions": _NUMBERS,
         "offset": pa.int64(),
     }
 )
@@ -58,7 +59,7 @@ _ID_BATCH: Final = 1_000
 
 PREDICTIONS_SQL: Final = """
 SELECT event_id, request_id, model_version, occurred_at, sent_at, role, prediction,
-    prediction_number, score, scores, numbers, strings, faults, segments, offset
+    prediction_number, score, scores, numbers, strings, faults, segments, attributions, offset
 FROM predictions
 WHERE model = {model:String} AND topic = {predictions:String} AND partition = {partition:Int32}
     AND occurred_at >= {since:DateTime64(6, 'UTC')} AND occurred_at < {latest:DateTime64(6, 'UTC')}

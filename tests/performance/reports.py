@@ -26,6 +26,7 @@ def report_of(
     numbers: Mapping[str, Float64] | None = None,
     texts: Mapping[str, Sequence[str | None]] | None = None,
     tags: Mapping[str, Sequence[str | None]] | None = None,
+    sent: Mapping[str, Float64] | None = None,
     base_rate: float = 0.3,
 ) -> CohortReport:
     """A day of a binary model; the features in the card's order."""
@@ -83,7 +84,10 @@ def report_of(
             losses("binary", truth, rows.answer, two_columns(base)),
             -np.log(np.minimum(base, 1 - base)),
         ),
-        stored=pa.table({"strings": _maps(texts, n), "segments": _maps(tags, n)}),
+        stored=pa.table(
+            {"strings": _maps(texts, n), "segments": _maps(tags, n)}
+            | {"attributions": _sent(sent, n)}
+        ),
         cohort=ClosedCohort(CohortRef(day, 0, 0), day * DAY_US, (day + 1) * DAY_US, rows, nothing),
     )
 
@@ -98,3 +102,16 @@ def _maps(columns: Mapping[str, Sequence[str | None]], n: int) -> pa.Array:
         for row in range(n)
     ]
     return pa.array(rows, pa.map_(pa.string(), pa.string()))
+
+
+def _sent(columns: Mapping[str, Float64] | None, n: int) -> pa.Array:
+    """Attributions: all of an event's, or none where they are NaN."""
+    rows = [
+        [
+            (name, values[row])
+            for name, values in (columns or {}).items()
+            if values[row] == values[row]
+        ]
+        for row in range(n)
+    ]
+    return pa.array(rows, pa.map_(pa.string(), pa.float64()))

@@ -156,3 +156,19 @@ def test_without_labels_a_cohort_is_estimated_only_with_a_reference() -> None:
     segments, said = own.add(report, EDGES, None, [Drift("f", "age", 0, 0)])
     assert segments == []
     assert [one.verdict for one in said] == [Verdict.OK]
+
+
+def test_attributions_that_events_sent_are_meant_over_all_cohorts_and_restarts() -> None:
+    card = card_of(segments=[], protected=[])
+    own, p = Breakdown(card, tuple(card.features), 3_000.0), np.full(PER_DAY, 0.4)
+    plan: list[str | None] = ["a"] * PER_DAY
+    assert own.attributions == {}
+    for day, size in enumerate((1.0, 3.0)):
+        sent = np.where(np.arange(PER_DAY) % 2 == 0, -size, np.nan)
+        columns = {"age": sent, "stranger": sent}
+        report = report_of(card, day, p, p, numbers={"age": p}, texts={"plan": plan}, sent=columns)
+        own.add(report, EDGES, None, [])
+        again = Breakdown(card, tuple(card.features), 3_000.0)
+        again.restore(unpack(pack(own.state())))
+        own = again
+    assert own.attributions == {"age": 2.0}
