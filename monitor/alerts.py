@@ -52,7 +52,7 @@ class AlertMove:
 
     @property
     def told_again(self) -> bool:
-        """Whether it moved nothing: the same state with other annotations, to be published only."""
+        """Whether it moved nothing: the same state, with other annotations or once more."""
         return self.state is self.previous
 
     def __str__(self) -> str:

@@ -19,12 +19,13 @@ from monitor.boundaries import Boundaries
 from monitor.broker import Membership, Partition
 from monitor.census import Census
 from monitor.clock import Clock
+from monitor.closings import Ended
 from monitor.config import EscalationSettings, TopicSettings
 from monitor.escalation import Escalation
 from monitor.events import PredictionColumns, Record, Validated
 from monitor.findings import Finding, span_of_event
 from monitor.judging.judge import Judge
-from monitor.labelled import Ended, Labelled
+from monitor.labelled import Labelled
 from monitor.notes import note_alerts, note_commit, note_rows, note_state, note_validated
 from monitor.publishing.alert_event import alert_records
 from monitor.publishing.outgoing import Outgoing, Publisher
@@ -202,7 +203,7 @@ class Pipeline:
             commit.published = True
             note_commit(commit, self._telemetry, self._topics.state)
         with self._telemetry.timed("storage"):
-            if moves := [move for move in work.all_moves() if not move.told_again]:
+            if moves := work.all_moves():
                 self._store.store_alerts(moves)  # 3
             if work.boundaries or work.rulings or work.baselines:
                 self._store.store_decisions(work.boundaries, work.rulings, work.baselines)

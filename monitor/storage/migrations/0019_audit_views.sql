@@ -181,7 +181,8 @@ AS SELECT fingerprint, model, any(a.model_version) AS model_version, any(a.alert
 FROM
 (
     SELECT *, (last_offset,
-        indexOf(['pending', 'firing', 'recovering', 'stale', 'superseded', 'resolved'], state)) AS place
+        indexOf(['pending', 'firing', 'recovering', 'stale', 'superseded', 'resolved'], state),
+        state = previous, moved_at) AS place
     FROM alerts FINAL
     WHERE published
 ) AS a
