@@ -11,16 +11,15 @@ offsets lie below the committed ones.
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from monitor.alerts import AlertMove
-from monitor.attribution.root_cause import RootCause
 from monitor.breakdowns import Breakdowns
 from monitor.broker import Partition
+from monitor.closings import Closing, Ended, StoredCohorts, Turn, WatchedModel, span_of
 from monitor.config import TopicSettings
 from monitor.detectors.budget import Share
-from monitor.errors import ConfigError, ProfileError, StateError
+from monitor.errors import ConfigError, ProfileError, StateError, StorageError
 from monitor.events import LabelColumns, PredictionColumns
 from monitor.findings import Finding, Span, Verdict, finding_of
 from monitor.judging.policy import Policy
@@ -31,13 +30,15 @@ from monitor.performance.report import CohortReport
 from monitor.performance.verdicts import chain_measurement, regressed_measurement
 from monitor.performance.watch import PerformanceWatch
 from monitor.roster import Roster, VersionKey, VersionMonitor
-from monitor.storage.cohort_rows import CohortSpan, PendingRows
+from monitor.storage.cohort_rows import PendingRows
 from monitor.storage.store import Store, StoreBatch
 from schemas import ModelCard
 
 SEQUENTIAL_TESTS: Final = 5
 """Worse than the baseline, promises too high, promises too low, loss that could be saved,
 disparities: they share the budget."""
+MOST_TURNS: Final = 100
+"""Replacements and returns of a version that wait for a cohort; a model without labels has none."""
 MOST_STRANGERS: Final = 10_000
 """Models without a prediction so far whose first label is remembered."""
 MALFORMED: Final = (
@@ -53,99 +54,6 @@ MALFORMED: Final = (
 """What reading a state raises that is not of the form that was written."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Closing:
-    """What one cohort says of one version, ready for the judge."""
-
-    report: CohortReport
-    segments: list[CohortReport]
-    """The same by segment."""
-    findings: list[Finding]
-    cause: Callable[[Finding], RootCause | None]
-    """What stands behind an alert about them."""
-    policy: Policy
-    silent: bool
-    """It was closed, stored and published before a restart."""
-
-    @property
-    def model(self) -> str:
-        """Of the cohort."""
-        return self.report.model
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A version was replaced: its alerts about labels end before what a cohort says."""
-
-    version: VersionKey
-    span: Span
-    reason: str
-    policy: Policy
-    silent: bool
-
-    @property
-    def model(self) -> str:
-        """Of the version."""
-        return self.version[0]
-
-
-@dataclass(slots=True)
-class _Turn:
-    """A version was replaced at an event, or came back there."""
-
-    offset: int
-    replaced: bool
-    span: Span
-    reason: str
-
-
-@dataclass(slots=True)
-class _Model:
-    """What is kept of one model."""
-
-    watch: PerformanceWatch
-    partition: int
-    events_per_day: float
-    blocks: float
-    """Blocks between false alarms."""
-    turns: dict[str, list[_Turn]] = field(default_factory=dict)
-    """Version to its replacements and returns that no closed cohort has reached, in order."""
-    replaced: set[str] = field(default_factory=set)
-    """Versions that are replaced as of the last closed cohort."""
-    leaks: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Version to the features that look like leaks, and in how many cohorts running."""
-    last: tuple[str, Span] | None = None
-    """Version and span of the last closed cohort."""
-    stopped: bool = False
-    """Whether it was said that labels have stopped."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """A model's rows in the store, and those of commits on their way there."""
-
-    model: str
-    partition: int
-    store: Store
-    topics: TopicSettings
-    pending: Callable[[], PendingRows]
-
-    @property
-    def topic(self) -> str:
-        """Of the predictions."""
-        return self.topics.predictions
-
-    def cohort_rows(
-        self, started_us: int, ended_us: int, answers_below: int, truths_below: int
-    ) -> tuple[Any, Any] | None:
-        """See `StoredRows.cohort_rows`."""
-        span = CohortSpan(
-            *(self.model, self.topics.predictions, self.topics.labels, self.partition),
-            *(started_us, ended_us, answers_below, truths_below),
-        )
-        return self.store.cohort_rows(span, self.pending())
 
 
 class Labelled:
@@ -170,7 +78,7 @@ class Labelled:
         self._pending = pending
         self._rows = PendingRows()
         """Rows on their way while cohorts are closed."""
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, WatchedModel] = {}
         self._breakdowns = Breakdowns()
         self._unmeasurable: set[VersionKey] = set()
         """Versions whose card does not allow a measurement; said once."""
@@ -214,13 +122,17 @@ class Labelled:
         """Note when alerts of drift fired and ended; what was noted before changes nothing."""
         self._breakdowns.moved(moves)
 
+    def drifted(self, version: VersionKey, drift: Drift, state: AlertState) -> None:
+        """The same, of one stored move."""
+        self._breakdowns.drifted(version, drift, state)
+
     def replaced(self, version: VersionKey, span: Span, reason: str) -> None:
         """Another version has taken over from this one at an event."""
-        self._turned(version, _Turn(span.last_offset, True, span, reason))
+        self._turned(version, Turn(span.last_offset, True, span, reason))
 
     def back(self, version: VersionKey, span: Span) -> None:
         """A replaced version answers live again from an event on."""
-        self._turned(version, _Turn(span.first_offset, False, span, ""))
+        self._turned(version, Turn(span.first_offset, False, span, ""))
 
     @property
     def is_due(self) -> bool:
@@ -240,34 +152,42 @@ class Labelled:
 
     def _closed(self) -> Iterator[Closing | Ended]:
         for model in self._with_labels():
-            kept = self._models[model]
-            if not kept.watch.cohorts.is_due:
+            if not self._models[model].watch.cohorts.is_due:
                 continue
-            profiles = {name: self._roster.profile(model, name) for name in kept.watch.versions}
-            for report in kept.watch.close_due():
-                silent = self._is_silent(report)
-                yield from self._ended(kept, report, silent)
-                version = report.model_version
-                profile, card = profiles[version], self._roster.acting(model, version)
-                told = self._breakdowns.add(
-                    report, kept.watch.known(version), profile, kept.watch.features, kept.blocks
-                )
-                measured = [*report.measurements, *told.measurements]
-                if card is not None and profile is not None:
-                    seen = kept.leaks.setdefault(version, {})
-                    measured += label_measurements(report, card, profile, seen)
-                if report.verdict is not None and report.verdict.rollback_recommended:
-                    measured.append(regressed_measurement(report.verdict))
-                span = _span(report)
-                findings = [finding_of((model, version), span, one) for one in measured]
-                if report.chain is not None:
-                    chain = chain_measurement(report.chain)
-                    findings.append(finding_of((model, report.chain.last), span, chain))
-                findings = [one for one in findings if one.model_version not in kept.replaced]
-                if version not in kept.replaced:
-                    kept.last = (version, span)
-                policy = self._policy(model, version)
-                yield Closing(report, told.segments, findings, told.cause, policy, silent)
+            try:
+                yield from self._closed_of(model, self._models[model])
+            except StorageError:
+                raise
+            except Exception:  # the outer guard of one model: what its labels say starts anew
+                log.exception("measuring %s failed: its cohorts start anew", model)
+                self.drop(model)
+
+    def _closed_of(self, model: str, kept: WatchedModel) -> Iterator[Closing | Ended]:
+        profiles = {name: self._roster.profile(model, name) for name in kept.watch.versions}
+        for report in kept.watch.close_due():
+            silent = self._is_silent(report)
+            yield from self._ended(kept, report, silent)
+            version = report.model_version
+            profile, card = profiles[version], self._roster.acting(model, version)
+            told = self._breakdowns.add(
+                report, kept.watch.known(version), profile, kept.watch.features, kept.blocks
+            )
+            measured = [*report.measurements, *told.measurements]
+            if card is not None and profile is not None:
+                seen = kept.leaks.setdefault(version, {})
+                measured += label_measurements(report, card, profile, seen)
+            if report.verdict is not None and report.verdict.rollback_recommended:
+                measured.append(regressed_measurement(report.verdict))
+            span = span_of(report)
+            findings = [finding_of((model, version), span, one) for one in measured]
+            if report.chain is not None:
+                chain = chain_measurement(report.chain)
+                findings.append(finding_of((model, report.chain.last), span, chain))
+            findings = [one for one in findings if one.model_version not in kept.replaced]
+            if version not in kept.replaced:
+                kept.last = (version, span)
+            policy = self._policy(model, version)
+            yield Closing(report, told.segments, findings, told.cause, policy, silent)
 
     def stopped(self, behind: Collection[Partition]) -> Iterator[Finding]:
         """For the clock: models whose labels have stopped, or come again, each said once.
@@ -308,22 +228,7 @@ class Labelled:
         kept = self._models.get(model)
         if kept is None:
             return None
-        return {
-            "watch": kept.watch.state(),
-            "breakdowns": self._breakdowns.state(model),
-            "events_per_day": kept.events_per_day,
-            "blocks": kept.blocks,
-            "versions": list(kept.watch.versions),
-            "replaced": sorted(kept.replaced),
-            "last": [kept.last[0], asdict(kept.last[1])] if kept.last else None,
-            "stopped": kept.stopped,
-            "leaks": kept.leaks,
-            "turns": [
-                [name, turn.offset, turn.replaced, asdict(turn.span), turn.reason]
-                for name, turns in kept.turns.items()
-                for turn in turns
-            ],
-        }
+        return {"breakdowns": self._breakdowns.state(model), **kept.state()}
 
     def partition_state(self, partition: int) -> dict[str, Any]:
         """What is kept of a labels partition."""
@@ -350,17 +255,8 @@ class Labelled:
             kept = self._begin(first, partition, traffic, blocks)
             for card in others:
                 kept.watch.put(card)
-            kept.watch.restore(saved["watch"])
+            kept.restore(saved)
             self._breakdowns.restore(model, saved.get("breakdowns", {}))
-            kept.replaced = set(map(str, saved["replaced"]))
-            kept.stopped = bool(saved["stopped"])
-            for name, seen in saved["leaks"].items():
-                kept.leaks[str(name)] = {str(one): int(n) for one, n in seen.items()}
-            if saved["last"]:
-                kept.last = (str(saved["last"][0]), Span(**saved["last"][1]))
-            for name, offset, replaced, span, reason in saved["turns"]:
-                turn = _Turn(int(offset), bool(replaced), Span(**span), str(reason))
-                kept.turns.setdefault(str(name), []).append(turn)
         except MALFORMED as error:
             log.error("what labels say of %s starts anew: %r", model, error)
             self.drop(model)
@@ -388,10 +284,12 @@ class Labelled:
             self._unmeasurable.add((model, version))
             log.warning("%s %s is tested but not measured: %s", model, version, error)
 
-    def _begin(self, card: ModelCard, partition: int, traffic: float, blocks: float) -> _Model:
-        stored = _Stored(card.model, partition, self._store, self._topics, lambda: self._rows)
+    def _begin(
+        self, card: ModelCard, partition: int, traffic: float, blocks: float
+    ) -> WatchedModel:
+        stored = StoredCohorts(card.model, partition, self._store, self._topics, lambda: self._rows)
         watch = PerformanceWatch(card, stored, events_per_day=traffic, blocks_between_alarms=blocks)
-        kept = self._models[card.model] = _Model(watch, partition, traffic, blocks)
+        kept = self._models[card.model] = WatchedModel(watch, partition, traffic, blocks)
         first = self._first.pop(card.model, None)
         if first is not None and first[0] == partition:
             watch.cohorts.on_first_label(*first[1:])
@@ -436,12 +334,14 @@ class Labelled:
         labels_below = self._committed.get((self._topics.labels, number), 0)
         return ref.answers_below <= below and ref.truths_below <= labels_below
 
-    def _turned(self, version: VersionKey, turn: _Turn) -> None:
+    def _turned(self, version: VersionKey, turn: Turn) -> None:
         kept = self._models.get(version[0])
         if kept is not None:
-            kept.turns.setdefault(version[1], []).append(turn)
+            turns = kept.turns.setdefault(version[1], [])
+            turns.append(turn)
+            del turns[:-MOST_TURNS]
 
-    def _ended(self, kept: _Model, report: CohortReport, silent: bool) -> Iterator[Ended]:
+    def _ended(self, kept: WatchedModel, report: CohortReport, silent: bool) -> Iterator[Ended]:
         """Replacements that lie before the end of a cohort."""
         for name, turns in kept.turns.items():
             while turns and turns[0].offset < report.cohort.ref.answers_below:
@@ -461,17 +361,3 @@ class Labelled:
 def _blocks(share: Share) -> float:
     """Blocks between false alarms of each sequential test."""
     return SEQUENTIAL_TESTS / (share.false_alarms_per_event * BLOCK_ROWS)
-
-
-def _span(report: CohortReport) -> Span:
-    times = report.rows.occurred_us
-    return Span(
-        topic=report.topic,
-        partition=report.partition,
-        first_event=report.first_event,
-        last_event=report.first_event + report.predictions - 1,
-        first_offset=report.first_offset,
-        last_offset=report.last_offset,
-        started_us=int(times.min()),
-        ended_us=int(times.max()),
-    )

@@ -6,9 +6,9 @@ function of the two partitions alone. Never: a row kept in memory, a cohort held
 clock, or closed twice.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -32,6 +32,15 @@ class CohortRef:
     number: int
     answers_below: int
     truths_below: int
+
+    def plain(self) -> list[int]:
+        """As numbers."""
+        return [self.number, self.answers_below, self.truths_below]
+
+    @classmethod
+    def of(cls, saved: Sequence[Any]) -> Self:
+        """What `plain` gave; further numbers are left out."""
+        return cls(*(int(value) for value in saved[:3]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,48 +16,26 @@ from monitor.events import Float64, Int64, PredictionColumns
 from monitor.findings import Measurement
 from monitor.performance.baseline import Baseline
 from monitor.performance.calendar import Calendar
-from monitor.performance.chain import ChainRise, chain_rise
 from monitor.performance.cohorts import ClosedCohort, CohortRef, Cohorts
-from monitor.performance.compare import VersionComparison, VersionVerdict
+from monitor.performance.compare import VersionVerdict
 from monitor.performance.coverage import CoverageWatch, labels_stopped
-from monitor.performance.estimate import EstimateErrors, Reconciled
+from monitor.performance.estimate import Reconciled
 from monitor.performance.lookup import Looked, LookUp, StoredRows
 from monitor.performance.losses import LEAST_PROBABILITY, losses, two_columns
-from monitor.performance.metrics import Labelled, confusion, measured, reliability
+from monitor.performance.metrics import confusion, measured, reliability
 from monitor.performance.reading import AnswerReader
 from monitor.performance.reference import PerformanceReference
+from monitor.performance.replacements import Replacements
 from monitor.performance.report import CohortReport, Losses
 from monitor.performance.rows import CohortRows
-from monitor.performance.skill import BLOCKS_BETWEEN_ALARMS, SkillWatch
-from monitor.performance.split import SplitCheck
+from monitor.performance.skill import BLOCKS_BETWEEN_ALARMS
+from monitor.performance.watched_version import WatchedVersion, expected, learnt
 from monitor.sketches.profile import Profile
 from schemas.model import ModelCard
 
-LEARNT_ROWS: Final = 2_000
-"""Labelled predictions from which a version without a reference learns its own."""
 LOSS_CAP: Final = 5.0
 """Absolute errors are compared up to so many times the baseline's mean."""
 DEFAULT_HORIZON_HOURS: Final = 168.0
-
-
-class _Version:
-    """What is kept of one version."""
-
-    def __init__(self, card: ModelCard, reader: AnswerReader, blocks_between_alarms: float) -> None:
-        self.card = card
-        self.reader = reader
-        self.skill = SkillWatch(blocks_between_alarms)
-        self.errors = EstimateErrors()
-        self.reference: PerformanceReference | None = None
-        self.learning: Float64 | None = None
-        """Rows from which a reference will be learnt."""
-        self.learnt_from: list[CohortRef] = []
-        """Where these rows are read again."""
-        self.predictions = 0
-        """Of its closed cohorts."""
-
-    def set_reference(self, reference: PerformanceReference) -> None:
-        self.reference, self.learning, self.learnt_from = reference, None, []
 
 
 class PerformanceWatch:
@@ -98,18 +76,11 @@ class PerformanceWatch:
         """Rows that waited in `coverage` before a restart."""
         self._stale = False
         """Whether rows that wait have still to be read again, after a restart."""
-        self._versions: dict[str, _Version] = {}
+        self._versions: dict[str, WatchedVersion] = {}
         self._baseline: Baseline | None = None
         self._base_loss = np.zeros(2)
         """Sum and number of the baseline's losses, for the cap of a regression model's."""
-        self._comparisons: list[VersionComparison] = []
-        self._chained = 0
-        """Comparisons that were over when the chain was last looked at."""
-        self._split: SplitCheck | None = None
-        self._next: dict[str, VersionComparison] = {}
-        """By version, the comparison with whatever will replace it."""
-        self._answered: dict[str, None] = {}
-        """Versions by the order of their first closed cohort."""
+        self._replacements = Replacements()
         self.put(card)
 
     def put(self, card: ModelCard, reference: PerformanceReference | None = None) -> None:
@@ -117,7 +88,7 @@ class PerformanceWatch:
         known = self._versions.get(card.model_version)
         if known is None:
             reader = AnswerReader(card, self._reader)
-            known = _Version(card, reader, self._blocks_between_alarms)
+            known = WatchedVersion(card, reader, self._blocks_between_alarms)
             self._versions[card.model_version] = known
         known.card, known.reader = card, AnswerReader(card, self._reader)
         if reference is not None:
@@ -204,7 +175,7 @@ class PerformanceWatch:
 
     def verdicts(self) -> list[VersionVerdict]:
         """Every replacement so far, oldest first."""
-        return [comparison.verdict() for comparison in self._comparisons]
+        return self._replacements.verdicts()
 
     def estimate_errors(self, version: str) -> dict[str, float]:
         """Metric to the mean absolute error of this version's estimates, by cohort."""
@@ -220,11 +191,12 @@ class PerformanceWatch:
         waiting = self.coverage.pending_rows
         while self._covered and sum(n for _, n in self._covered[1:]) >= waiting:
             del self._covered[0]
-        of_model += self._shared(rows)
+        cards = {name: kept.card for name, kept in self._versions.items()}
+        of_model += self._replacements.shared(rows, cards)
         known = self._baseline.known
         loss, base, most = self._losses(rows, self._baseline.predict(cohort))
-        verdicts = self._compared(rows, loss, base)
-        rise = self._rise()
+        verdicts = self._replacements.compared(rows, loss, base, cards)
+        rise = self._replacements.rise()
         for version in rows.versions:
             mask = rows.version == rows.versions.index(version)
             own = rows.kept(mask)
@@ -260,8 +232,8 @@ class PerformanceWatch:
         estimated: dict[str, float] = {}
         reconciled: list[Reconciled] = []
         if kept.reference is not None:
-            estimated = _expected(kept.reference, rows)
-            alike = _expected(kept.reference, rows.kept(rows.labelled)) if len(labelled) else {}
+            estimated = expected(kept.reference, rows)
+            alike = expected(kept.reference, rows.kept(rows.labelled)) if len(labelled) else {}
         metrics = measured(self._reader.task, labelled) if len(labelled) else ()
         if kept.reference is not None:
             reconciled = [
@@ -271,7 +243,7 @@ class PerformanceWatch:
             ]
             kept.errors.add(reconciled)
         else:
-            self._learn(kept, rows, cohort.ref)
+            kept.learn(rows, cohort.ref)
         kept.predictions += len(rows)
         return CohortReport(
             model=self.model,
@@ -320,74 +292,6 @@ class PerformanceWatch:
         most = -np.log(np.maximum(base.min(axis=1), LEAST_PROBABILITY))
         return loss, other, most
 
-    def _shared(self, rows: CohortRows) -> list[Measurement]:
-        """Whether versions that share live traffic answer the shares that their cards say."""
-        cards = {name: kept.card for name, kept in self._versions.items()}
-        shares = {name: one.traffic_share for name, one in cards.items() if one.traffic_share}
-        live = rows.version[rows.live > 0]
-        counts = {name: int((live == k).sum()) for k, name in enumerate(rows.versions)}
-        sharing = {name: share for name, share in shares.items() if counts.get(name)}
-        if len(sharing) < 2:
-            return []
-        if self._split is None or self._split.shares != sharing:
-            self._split = SplitCheck(sharing)
-        return [self._split.add(counts)]
-
-    def _compared(
-        self, rows: CohortRows, loss: Float64, base: Float64
-    ) -> dict[str, VersionVerdict]:
-        """Bring comparisons up to date; the verdicts that this cohort has changed."""
-        present = rows.versions
-        for version in present:
-            if version in self._answered:
-                continue
-            named = self._versions[version].card.previous_version
-            before = named if named in self._answered else next(reversed(self._answered), None)
-            self._answered[version] = None
-            if before is not None:
-                comparison = self._next.pop(before, None) or VersionComparison(before, "")
-                comparison.new = version
-                overlap_us = round((self._versions[version].card.overlap_hours or 0.0) * 3.6e9)
-                own = rows.version == rows.versions.index(version)
-                comparison.matched_from_us = int(rows.occurred_us[own].min()) + overlap_us
-                self._comparisons.append(comparison)
-        for version in present:
-            standing = self._next.setdefault(version, VersionComparison(version, ""))
-            standing.add(rows, loss, base)
-        changed = {}
-        for comparison in self._comparisons:
-            if comparison.final:
-                continue
-            blocks = comparison.blocks
-            comparison.add(rows, loss, base)
-            if comparison.blocks > blocks:
-                changed[comparison.new] = comparison.verdict()
-        return changed
-
-    def _rise(self) -> ChainRise | None:
-        """Whether the loss has risen over several versions: looked at when a comparison ends."""
-        over = [one for one in self._comparisons if one.final or one is not self._comparisons[-1]]
-        if len(over) <= self._chained:
-            return None
-        self._chained = len(over)
-        rise = chain_rise([one.verdict() for one in over])
-        return rise if rise is not None and rise.found else None
-
-    def _learn(self, kept: _Version, rows: CohortRows, ref: CohortRef) -> None:
-        """Collect labelled rows until a version without a reference has one of its own."""
-        new = _learnt(rows)
-        if not len(new):
-            return
-        held = new if kept.learning is None else np.concatenate((kept.learning, new))
-        kept.learning = held
-        kept.learnt_from.append(ref)
-        if len(held) >= LEARNT_ROWS:
-            wide = 3 + rows.scores.shape[1]
-            labelled = Labelled(held[:, 0], held[:, 1], held[:, 2], held[:, 3:wide])
-            kept.set_reference(
-                PerformanceReference.fit(self._reader.task, labelled, held[:, wide:])
-            )
-
     def _read_again(self) -> None:
         """After a restart: the rows that wait in memory, from the store."""
         refs = {ref for ref, _ in self._covered}
@@ -395,7 +299,7 @@ class PerformanceWatch:
         found = {ref: self.cohorts.read(ref) for ref in sorted(refs, key=lambda one: one.number)}
         rows = {ref: closed.rows for ref, closed in found.items() if closed is not None}
         for name, kept in self._versions.items():
-            parts = [_learnt(rows[ref].of_version(name)) for ref in kept.learnt_from if ref in rows]
+            parts = [learnt(rows[ref].of_version(name)) for ref in kept.learnt_from if ref in rows]
             kept.learning = np.concatenate(parts) if parts else None
         live = [rows[ref] for ref, _ in self._covered if ref in rows]
         self.coverage.refill([one.kept(one.live > 0) for one in live], self._waiting)
@@ -420,27 +324,12 @@ class PerformanceWatch:
         return {
             "cohorts": self.cohorts.state(),
             "coverage": self.coverage.state(),
-            "covered": [[*_plain(ref), n] for ref, n in self._covered],
+            "covered": [[*ref.plain(), n] for ref, n in self._covered],
             "waiting": self._waiting if self._stale else self.coverage.pending_rows,
             "baseline": self._baseline.state(),
             "base_loss": self._base_loss,
-            "answered": list(self._answered),
-            "chained": self._chained,
-            "split": [self._split.shares, self._split.state()] if self._split else None,
-            "comparisons": [
-                [one.old, one.new, one.state()]
-                for one in (*self._comparisons, *self._next.values())
-            ],
-            "versions": {
-                name: {
-                    "skill": kept.skill.state(),
-                    "errors": kept.errors.state(),
-                    "reference": kept.reference.arrays() if kept.reference else None,
-                    "learnt_from": [_plain(ref) for ref in kept.learnt_from],
-                    "predictions": kept.predictions,
-                }
-                for name, kept in self._versions.items()
-            },
+            "replacements": self._replacements.state(),
+            "versions": {name: kept.state() for name, kept in self._versions.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -448,38 +337,15 @@ class PerformanceWatch:
         assert self._baseline is not None
         self.cohorts.restore(state["cohorts"])
         self.coverage.restore(state["coverage"])
-        self._covered = [(_ref(one), int(one[3])) for one in state["covered"]]
+        self._covered = [(CohortRef.of(one), int(one[3])) for one in state["covered"]]
         self._waiting, self._stale = int(state["waiting"]), True
         self._baseline.restore(state["baseline"])
         self._base_loss = np.array(state["base_loss"], np.float64)
-        self._answered = dict.fromkeys(str(name) for name in state["answered"])
-        self._chained = int(state["chained"])
-        if state["split"]:
-            shares, counts = state["split"]
-            self._split = SplitCheck({str(name): float(one) for name, one in shares.items()})
-            self._split.restore(counts)
-        self._comparisons, self._next = [], {}
-        for old, new, saved in state["comparisons"]:
-            comparison = VersionComparison(str(old), str(new))
-            comparison.restore(saved)
-            if new:
-                self._comparisons.append(comparison)
-            else:
-                self._next[str(old)] = comparison
+        self._replacements.restore(state["replacements"])
         for name, saved in state["versions"].items():
             kept = self._versions.get(name)
             if kept is not None:
-                kept.skill.restore(saved["skill"])
-                kept.errors.restore(saved["errors"])
-                kept.learnt_from = [_ref(one) for one in saved["learnt_from"]]
-                kept.predictions = int(saved["predictions"])
-                if saved["reference"]:
-                    features = len(self._reader.features)
-                    kept.set_reference(
-                        PerformanceReference.of_arrays(
-                            self._reader.task, saved["reference"], features
-                        )
-                    )
+                kept.restore(saved)
 
 
 class _Reading(LookUp):
@@ -494,22 +360,3 @@ class _Reading(LookUp):
         """See `LookUp.cohort`."""
         looked = self._watch.read(started_us, ended_us, answers_below, truths_below)
         return looked if looked is not None and len(looked.answers) else None
-
-
-def _learnt(rows: CohortRows) -> Float64:
-    """Labelled rows as a reference is learnt from them."""
-    known = rows.kept(rows.labelled)
-    return np.column_stack((known.truth, known.answer, known.score, known.scores, known.features))
-
-
-def _plain(ref: CohortRef) -> list[int]:
-    return [ref.number, ref.answers_below, ref.truths_below]
-
-
-def _ref(saved: Sequence[Any]) -> CohortRef:
-    number, answers_below, truths_below, *_ = (int(value) for value in saved)
-    return CohortRef(number, answers_below, truths_below)
-
-
-def _expected(reference: PerformanceReference, rows: CohortRows) -> dict[str, float]:
-    return reference.expected(rows.answer, rows.score, rows.scores, rows.features)

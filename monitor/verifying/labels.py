@@ -7,22 +7,27 @@ reads their rows from the same tables.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
+from monitor.closings import Closing
 from monitor.config import TopicSettings
 from monitor.decisions import Change
 from monitor.events import SIGNALS, Int64, LabelColumns, PredictionColumns
 from monitor.findings import Finding, Span
-from monitor.labelled import Closing, Labelled
+from monitor.labelled import Labelled
 from monitor.roster import Roster, VersionMonitor
 from monitor.storage.evidence import Evidence, Log
 from monitor.storage.store import Store
 from monitor.verifying.replay import Key, key_of
 from monitor.verifying.rows import microseconds
 from monitor.verifying.standing import Standings, Trouble
+
+TOGETHER: Final = 2_000
+"""Predictions between two looks at the labels that came meanwhile: cohorts wait in bounded memory,
+so the two partitions must be read side by side, as far as it goes by their times."""
 
 
 def label_findings(
@@ -63,18 +68,31 @@ class _LabelReplay:
             for name, standings in self._standings.items()
             for offset, change in standings.changes
         )
-        at = 0
+        truths = self._evidence.truths(self._topics.labels, self._log.partition)
+        observed_us = microseconds(truths["observed_at"])
+        at = told = 0
         for offset, name, change in [*changes, (None, "", None)]:
             end = len(offsets) if offset is None else int(np.searchsorted(offsets, offset))
-            self._take(answers.slice(at, end - at))
+            for start in range(at, end, TOGETHER):
+                rows = answers.slice(start, min(TOGETHER, end - start))
+                self._take(rows)
+                latest_us = int(microseconds(rows["sent_at"]).max())
+                later = np.flatnonzero(observed_us[told:] > latest_us)
+                until = told + int(later[0]) if later.size else len(observed_us)
+                yield from self._closed(truths.slice(told, until - told))
+                told = until
             at = max(at, end)
             if offset is not None:
                 self._turn(offset, name, change)
-        for labels in self._truths():
-            self._labelled.take((), (), labels)
-            for closed in self._labelled.close():
-                if isinstance(closed, Closing):
-                    yield from closed.findings
+        for start in range(told, len(observed_us), TOGETHER):
+            yield from self._closed(truths.slice(start, TOGETHER))
+
+    def _closed(self, truths: pa.Table) -> Iterator[Finding]:
+        """Take labels, and close the cohorts that they seal."""
+        self._labelled.take((), (), self._labels(truths))
+        for closed in self._labelled.close():
+            if isinstance(closed, Closing):
+                yield from closed.findings
 
     def _turn(self, offset: int, name: str, change: Change | None) -> None:
         """A version begins, ends, or goes on under another card."""
@@ -100,15 +118,16 @@ class _LabelReplay:
                 monitors.append(monitor)
         self._labelled.take(groups, monitors, ())
 
-    def _truths(self) -> Iterator[list[LabelColumns]]:
-        """All labels of the partition: its clock goes by them all."""
-        topic = self._topics.labels
-        for rows in self._evidence.truths(topic, self._log.partition):
-            names = np.array(rows["model"].to_pylist(), dtype=object)
-            yield [
-                _labels(rows.take(pa.array(np.flatnonzero(names == name))), name, topic, self._log)
-                for name in dict.fromkeys(names.tolist())
-            ]
+    def _labels(self, rows: pa.Table) -> list[LabelColumns]:
+        """Labels of all models of the partition: its clock goes by them all."""
+        names = np.array(rows["model"].to_pylist(), dtype=object)
+        return [
+            _labels(
+                *(rows.take(pa.array(np.flatnonzero(names == name))), name),
+                *(self._topics.labels, self._log),
+            )
+            for name in dict.fromkeys(names.tolist())
+        ]
 
 
 def _times(rows: pa.Table, log: Log, version: str) -> PredictionColumns:
