@@ -7,14 +7,12 @@ delivery assumed, a record that looks stale: every one carries its simulated sen
 `plumbline-sent-at` (microseconds since 1970 in ASCII), so that lag is measured against that.
 """
 
-import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from kafka.errors import KafkaError
 
 from producers.delivery import LABELS_TOPIC, PREDICTIONS_TOPIC, Delivery, connect
@@ -141,35 +139,6 @@ def replay_batches(
         seconds=time.monotonic() - started_s,
         error=sending.delivery.last_error,
     )
-
-
-@contextlib.contextmanager
-def progress_bar(total: int | None) -> Iterator[Callable[[Progress], None]]:
-    """A bar on standard error for `on_progress`; `total` predictions, None where unknown."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    shown = Bar(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("predictions, {task.fields[labels]:,} labels"),
-        console=Console(stderr=True),
-    )
-    with shown as bar:
-        task = bar.add_task("replay", total=total, labels=0)
-
-        def show(progress: Progress) -> None:
-            day = np.datetime_as_string(np.datetime64(progress.at_us, "us"), unit="D")
-            bar.update(
-                task,
-                completed=progress.predictions,
-                labels=progress.labels,
-                description=str(day),
-            )
-
-        yield show
 
 
 @dataclass(slots=True)

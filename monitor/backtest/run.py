@@ -4,6 +4,8 @@ In: events and a reference as files or data frames, and the model card. Out: a `
 Never: a broker, a server, a step of its own; only the source, the store and the publisher differ.
 """
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from monitor.backtest.label_rows import LabelBatch, LabelRows
@@ -31,8 +33,11 @@ def run_backtest(
     *,
     labels: Dataset | pd.DataFrame | None = None,
     key: HashKey | None = None,
+    on_rows: Callable[[int], None] | None = None,
 ) -> BacktestResult:
     """What the monitor would have said of `events`, in the order of their rows.
+
+    `on_rows` is told how many rows have been taken.
 
     Labels come when they were observed, and say how good the version was; ConfigError names a
     column that is missing or wrong. `key` is needed where the card hashes features.
@@ -56,8 +61,12 @@ def run_backtest(
         truths = LabelRows(found, card, TOPICS.labels)
     profile = as_profile(reference, card, key)
     watch = Watch(card, profile, validator=row_validator(key), labels=truths)
+    taken = 0
     for batch in row_batches(dataset, card, TOPICS.predictions):
         watch.take(batch)
+        taken += len(batch)
+        if on_rows is not None:
+            on_rows(taken)
     return watch.result(dataset, coverage)
 
 

@@ -5,7 +5,7 @@ for each value. Every batch is read and coded once and then given to one pipelin
 so memory does not grow with the file. Never: a value that the model card itself would refuse.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -84,6 +84,7 @@ def run_sweep(
     reference: Dataset | pd.DataFrame,
     profile: Profile | None = None,
     key: HashKey | None = None,
+    on_rows: Callable[[int], None] | None = None,
 ) -> list[BacktestResult]:
     """One result for each value of the sweep, in their order; `profile` is the reference's."""
     dataset = as_dataset(events, card, "the events")
@@ -95,9 +96,13 @@ def run_sweep(
         changed = sweep.card(card, value)
         fitting = recalibrated(base, rows, changed, key) if sweep.setting == "window" else base
         watches.append(Watch(changed, fitting, validator=validator, encoder=encoder))
+    taken = 0
     for batch in row_batches(dataset, card, TOPICS.predictions):
         for watch in watches:
             watch.take(batch)
+        taken += len(batch)
+        if on_rows is not None:
+            on_rows(taken)
     return [watch.result(dataset) for watch in watches]
 
 

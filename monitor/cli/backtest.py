@@ -78,7 +78,7 @@ def backtest_command(
     from monitor.backtest.run import as_profile, run_backtest
     from monitor.backtest.sweep import Sweep, run_sweep
     from monitor.backtest.tables import result_parts, sweep_table
-    from monitor.cli.console import console
+    from monitor.cli.console import console, progress
     from monitor.cli.faults import broken_backtest
     from monitor.profiling.card import load_card
     from monitor.profiling.dataset import read_dataset
@@ -95,19 +95,24 @@ def backtest_command(
         if sweeps:
             raise click.UsageError("--fault and --sweep exclude each other")
         coverage = None if labels is None else label_coverage(events, labels)
-        verdict, result = broken_backtest(
-            events, compared, card, faults, seed=seed, onset=onset, key=key, labels=coverage
-        )
+        with progress(f"backtest of {events_file.name} with a fault"):
+            verdict, result = broken_backtest(
+                events, compared, card, faults, seed=seed, onset=onset, key=key, labels=coverage
+            )
         for words, style in verdict.lines():
             screen.print(Text(words, style=style))
         screen.print()
     else:
-        profile = as_profile(compared, card, key)
-        result = run_backtest(events, card, profile, labels=labels, key=key)
+        with progress(f"profile of {reference.name}"):
+            profile = as_profile(compared, card, key)
+        with progress(f"backtest of {events_file.name}", events.n_rows) as job:
+            result = run_backtest(events, card, profile, labels=labels, key=key, on_rows=job.at)
     for part in result_parts(result):
         screen.print(part)
     for sweep in asked:
-        screen.print(sweep_table(sweep, run_sweep(sweep, events, card, compared, profile, key)))
+        with progress(f"sweep of {sweep.setting}", events.n_rows) as job:
+            swept = run_sweep(sweep, events, card, compared, profile, key, job.at)
+        screen.print(sweep_table(sweep, swept))
     if json_file is not None:
         told = {} if verdict is None else {"drill": verdict.to_json()}
         _write(json_file, _json(result.to_json() | told))

@@ -16,7 +16,7 @@ import click
 import pandas as pd
 from rich.table import Table
 
-from monitor.cli.console import console
+from monitor.cli.console import Job, console, progress
 from monitor.cli.demo_pages import keep_pages
 from monitor.cli.stack import start, stop
 from monitor.cli.verify import CANNOT
@@ -104,8 +104,8 @@ def _run(file: Path) -> None:
     _register(file, reference)
     reader = Connection(settings.clickhouse, reader=True)
     _say(4, "March to December through the producer, while a worker consumes")
-    with _worker(file) as still_runs:
-        produced = _stream(settings, reader, events, still_runs)
+    with _worker(file) as still_runs, progress("flights", len(events)) as job:
+        produced = _stream(settings, reader, events, still_runs, job)
     _say(5, "what came of it")
     problems = _summary(reader, settings.kafka.topics, produced)
     if problems:
@@ -156,8 +156,9 @@ def _stream(
     reader: Connection,
     events: pd.DataFrame,
     still_runs: Callable[[], bool],
+    job: Job,
 ) -> Produced:
-    """Send everything and wait until the worker has it, with a line of progress now and then."""
+    """Send everything and wait until the worker has it; no terminal: a line now and then."""
     topics = settings.kafka.topics
     sent: list[Progress] = []
     outcome: list[ReplayResult | Exception] = []
@@ -189,11 +190,15 @@ def _stream(
         now = queries.ask(reader, queries.PROGRESS)[0]
         taken = now["predictions"] + now["labels"] + now["rejected"]
         out = sent[-1].predictions + sent[-1].labels + len(BROKEN_RECORDS) if sent else 0
-        click.echo(
-            f"  sent {out:>9,}   lag {max(0, out - taken):>7,}   events {now['predictions']:>9,}   "
+        told = (
+            f"sent {out:>9,}   lag {max(0, out - taken):>7,}   events {now['predictions']:>9,}   "
             f"labels {now['labels']:>9,}   rejected {now['rejected']:>3}   "
             f"findings {now['findings']:>7,}   firing {now['firing']:>3}"
         )
+        if job.shown:
+            job.at(now["predictions"], " ".join(told.split()))
+        else:
+            click.echo(f"  {told}")
         if outcome and not producer.is_alive():
             [result] = outcome
             if isinstance(result, Exception):

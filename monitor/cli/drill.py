@@ -65,8 +65,11 @@ def drill_command(
     if not faults:
         raise click.UsageError("name at least one --fault")
     settings = current_settings(ctx)
+    from monitor.cli.console import progress
+
     try:
-        verdict = _drill(settings, faults, model, model_version, seed, events, source)
+        with progress(f"drill of {model}"):
+            verdict = _drill(settings, faults, model, model_version, seed, events, source)
     except ProducerError as error:
         raise click.ClickException(str(error)) from error
     _print(verdict, as_json)

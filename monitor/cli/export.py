@@ -44,21 +44,17 @@ def export_command(
     outcomes are predictions with their labels and losses. rejections go by the time at which the
     broker took them, and those whose model could not be read are among them.
     """
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
     from monitor.audit.export import export
+    from monitor.cli.console import progress
     from monitor.storage.reader import Reader
 
     chosen = form or _SUFFIXES.get(file.suffix)
     if chosen is None:
         raise click.UsageError(f"{file} ends in neither .parquet nor .csv: give --format")
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with (
         Reader(current_settings(ctx).clickhouse) as reader,
-        Progress(*columns, transient=True, console=Console(stderr=True)) as progress,
+        progress(f"{what} of {model}") as job,
     ):
-        task = progress.add_task(f"{what} of {model}")
         rows = export(
             reader,
             what,
@@ -67,7 +63,7 @@ def export_command(
             since=_utc(since) or _FIRST,
             until=_utc(until) or _LAST,
             form="csv" if chosen == "csv" else "parquet",
-            on_rows=lambda n: progress.update(task, description=f"{what} of {model}: {n:,} rows"),
+            on_rows=lambda n: job.now(f"{n:,} rows"),
         )
     click.echo(f"{rows:,} {what} of {model} -> {file} ({file.stat().st_size:,} bytes)")
 

@@ -38,6 +38,7 @@ def profile_command(
     and the smallest shift it can see. The profile is written to a file for `plumbline register`,
     the audit beside it.
     """
+    from monitor.cli.console import progress
     from monitor.profiling.build import build_profile
     from monitor.profiling.card import load_card
     from monitor.profiling.dataset import read_dataset
@@ -45,7 +46,8 @@ def profile_command(
 
     card = load_card(card_file)
     key = current_settings(ctx).sensitivity.key() if card.sensitive else None
-    profile, audit = build_profile(read_dataset(reference, card), card, key=key)
+    with progress(f"profile of {reference.name}"):
+        profile, audit = build_profile(read_dataset(reference, card), card, key=key)
     file = profile_file(card_file, out)
     save_files(file, profile, audit)
     if as_json:

@@ -5,10 +5,12 @@ from pathlib import Path
 import click
 
 from monitor.broker import client_options
+from monitor.cli.console import progress
 from monitor.cli.settings import current_settings
+from monitor.clock import to_datetime
 from monitor.profiling.card import load_card
 from producers.errors import ProducerError
-from producers.replay import progress_bar, replay_file
+from producers.replay import Progress, replay_file
 from producers.timeline import Columns
 
 
@@ -50,7 +52,12 @@ def replay_command(
     options = client_options(settings.kafka)
     servers = ",".join(options.pop("bootstrap_servers"))
     try:
-        with progress_bar(None) as show:
+        with progress(f"replay of {file.name}") as job:
+
+            def show(now: Progress) -> None:
+                at = f"{to_datetime(now.at_us):%Y-%m-%d}"
+                job.now(f"{now.predictions:,} predictions, {now.labels:,} labels, {at}")
+
             result = replay_file(
                 file,
                 load_card(card_file),

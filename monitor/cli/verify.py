@@ -38,6 +38,7 @@ def verify_command(ctx: click.Context, id_: str | None, every: bool, model: str)
     Exit codes: 0 all verified, 1 ClickHouse could not be asked, 2 wrong usage, 3 something
     differs, 4 nothing differs but of some alert it cannot be said.
     """
+    from monitor.cli.console import progress
     from monitor.errors import NotFoundError
     from monitor.storage.clickhouse import ClickHouseStore
     from monitor.storage.evidence import Evidence
@@ -48,14 +49,23 @@ def verify_command(ctx: click.Context, id_: str | None, every: bool, model: str)
     if model and not every:
         raise click.UsageError("--model goes with --all")
     settings = current_settings(ctx)
-    with ClickHouseStore(settings.clickhouse, reader=True) as store:
+    what = f"alert {id_}" if id_ else f"alerts of {model or 'all models'}"
+    with (
+        ClickHouseStore(settings.clickhouse, reader=True) as store,
+        progress(f"verifying {what}") as job,
+    ):
         stored = Stored(
             Evidence(store.connection),
             store,
             settings.kafka.topics,
             settings.retention.predictions_days,
         )
-        found = verify(stored, model=model, id=id_ or "")
+        found = verify(
+            stored,
+            model=model,
+            id=id_ or "",
+            on_moves=lambda done, of: job.at(done, f"{done:,} of {of:,} moves", total=of),
+        )
     if not found and id_ is not None:
         raise NotFoundError(
             f"no alert has the fingerprint or move id {id_}: `plumbline alerts list` shows them"

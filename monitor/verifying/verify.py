@@ -6,7 +6,7 @@ the alert itself, a tolerance: the same rows through the same code give the same
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -57,13 +57,20 @@ class Stored:
     """After so many days predictions are dropped by design."""
 
 
-def verify(stored: Stored, *, model: str = "", id: str = "") -> list[Verified]:
+def verify(
+    stored: Stored,
+    *,
+    model: str = "",
+    id: str = "",
+    on_moves: Callable[[int, int], None] | None = None,
+) -> list[Verified]:
     """Compute the numbers behind alerts again.
 
-    `id` is a fingerprint or the id of one move; empty: every alert (of `model`). Raises
-    StorageError.
+    `id` is a fingerprint or the id of one move; empty: every alert (of `model`). `on_moves` is told
+    how many moves of how many have been looked at. Raises StorageError.
     """
     evidence = stored.evidence
+    looked = 0
     by_log: dict[Log, list[Row]] = {}
     for move in evidence.moves(model=model, id=id):
         log = Log(move["model"], move["model_version"], move["topic"], move["partition"])
@@ -73,6 +80,9 @@ def verify(stored: Stored, *, model: str = "", id: str = "") -> list[Verified]:
         version = _Version(stored, log)
         for move, trouble in version.judged(moves, one=bool(id)):
             found.setdefault(move["fingerprint"], []).append((move, trouble))
+        looked += len(moves)
+        if on_moves is not None:
+            on_moves(looked, sum(map(len, by_log.values())))
     return [_summed(mark, outcomes) for mark, outcomes in found.items()]
 
 
