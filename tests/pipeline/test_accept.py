@@ -184,3 +184,25 @@ def test_a_card_that_changes_the_tests_ends_what_was_accepted() -> None:
         whole_card(monitoring=whole_card().monitoring.model_copy(update={"scales": (400,)}))
     )
     assert [row["turn"] for row in plant.store.rows("baselines")] == ["acts", "ended"]
+
+
+def test_an_incident_is_accepted_whole() -> None:
+    """What compares distributions gets another; what compares none just rests."""
+    plant = Plant(whole_card()).run(LOG, 100)
+    named = plant.open_alerts()
+    assert {"FeatureDrift", "TrainingServingSkew"} <= named
+    accept(plant, incident=True)
+    assert not {"FeatureDrift", "TrainingServingSkew"} & plant.open_alerts()
+    plant.run(level(900, ONCE, 2.0), 100)
+    assert not {"FeatureDrift", "TrainingServingSkew"} & plant.open_alerts()
+    assert {row["column"] for row in plant.store.rows("baselines")} == {"amount"}
+
+
+def test_an_undisturbed_state_knows_nothing_of_it() -> None:
+    plant = drifted()
+    plant.commit(snapshot=True)
+    heads = [r.value for r in plant.publisher.records if r.topic == TOPICS.state and r.value]
+    assert not any(b"accepted" in value and b"slots" in value for value in heads)
+    accept(plant)
+    heads = [r.value for r in plant.publisher.records if r.topic == TOPICS.state and r.value]
+    assert any(b"accepted" in value and b"slots" in value for value in heads)

@@ -24,9 +24,9 @@ from monitor.roster import Roster
 from monitor.storage.clickhouse import ClickHouseStore
 from monitor.telemetry import Telemetry
 from monitor.validation.validator import Validator
-from schemas import FeatureSpec, ModelCard, Monitoring
+from schemas import FeatureSpec, ModelCard, Monitoring, fingerprint
 from schemas.contract import SENT_AT_HEADER
-from tests.pipeline import labelled_log
+from tests.pipeline import harness, labelled_log
 
 MODEL = "loans"
 START = pd.Timestamp("2026-01-01", tz="UTC")
@@ -140,7 +140,38 @@ def stored_with_labels(store: ClickHouseStore) -> None:
     )
 
 
-def feed(store: ClickHouseStore, card: ModelCard, records: Sequence[Record]) -> None:
+def stored_with_acceptance(store: ClickHouseStore) -> None:
+    """A drift that is accepted in the middle of a pane, a second shift, and the end of both."""
+    card, profile = harness.whole_card(), harness.reference()
+    store.save_profile(profile.hash, profile.to_bytes())
+    store.save_card(card, appended_us=0)
+    drift = {
+        "alertname": "FeatureDrift",
+        "severity": "warning",
+        "category": "drift",
+        "model": card.model,
+        "model_version": card.model_version,
+        "feature": "amount",
+    }
+    order = harness.command("accept", fingerprint(drift), until="2026-01-01T01:06:40Z")
+    feed(
+        store,
+        card,
+        [
+            *harness.events(430),
+            *harness.events(679, first=430, drift=[(0, 679)]),
+            order,
+            *harness.events(691, first=1_109, drift=[(0, 691)]),
+            *harness.events(500, first=1_800),
+            *harness.events(2_300, first=2_300, drift=[(0, 2_300)]),
+        ],
+        batch=370,
+    )
+
+
+def feed(
+    store: ClickHouseStore, card: ModelCard, records: Sequence[Record], *, batch: int = BATCH
+) -> None:
     """Run the log of one model into a store."""
     telemetry = Telemetry(clock := ManualClock())
     pipeline = Pipeline(
@@ -156,10 +187,11 @@ def feed(store: ClickHouseStore, card: ModelCard, records: Sequence[Record]) -> 
     )
     pipeline.on_card(card)
     ends: dict[Partition, int] = {(TOPICS.predictions, 0): 0, (TOPICS.labels, 0): 0}
-    for start in range(0, len(records), BATCH):
-        batch = records[start : start + BATCH]
-        pipeline.on_batch(batch)
-        ends |= {(one.topic, one.partition): one.offset + 1 for one in batch}
+    for start in range(0, len(records), batch):
+        taken = records[start : start + batch]
+        pipeline.on_batch([one for one in taken if one.topic != TOPICS.commands])
+        pipeline.on_commands([one for one in taken if one.topic == TOPICS.commands])
+        ends |= {(one.topic, one.partition): one.offset + 1 for one in taken}
         pipeline.commit(ends, MEMBERSHIP)
 
 
