@@ -16,7 +16,7 @@ from monitor.attribution.root_cause import RootCause
 from monitor.attribution.surrogate import Surrogate
 from monitor.findings import Finding, Measurement
 from monitor.performance.breakdown import Breakdown
-from monitor.performance.drifts import DriftLog
+from monitor.performance.drifts import Drift, DriftLog
 from monitor.performance.reference import PerformanceReference
 from monitor.performance.report import CohortReport
 from monitor.roster import VersionKey
@@ -53,12 +53,17 @@ class Breakdowns:
             labels = move.labels
             if labels["category"] != "drift":
                 continue
-            log = self._drifts[labels["model"], labels.get("model_version", "")]
-            if move.state is AlertState.FIRING:
-                name = labels.get("feature") or labels["alertname"]
-                log.fired(move.fingerprint, name, move.starts_us, move.moved_us)
-            elif move.state in _ENDED:
-                log.ended(move.fingerprint, move.moved_us)
+            version = (labels["model"], labels.get("model_version", ""))
+            name = labels.get("feature") or labels["alertname"]
+            drift = Drift(move.fingerprint, name, move.starts_us, move.moved_us)
+            self.drifted(version, drift, move.state)
+
+    def drifted(self, version: VersionKey, drift: Drift, state: AlertState) -> None:
+        """Note that an alert of drift has come into a state, at `fired_us`."""
+        if state is AlertState.FIRING:
+            self._drifts[version].fired(drift.mark, drift.name, drift.starts_us, drift.fired_us)
+        elif state in _ENDED:
+            self._drifts[version].ended(drift.mark, drift.fired_us)
 
     def add(
         self,

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from monitor.alerts import AlertMove
+from monitor.alerts import AlertMove, AlertState
 from monitor.breakdowns import Breakdowns
 from monitor.broker import Partition
 from monitor.closings import Closing, Ended, StoredCohorts, Turn, WatchedModel, span_of
@@ -26,6 +26,7 @@ from monitor.judging.policy import Policy
 from monitor.label_checks import label_measurements
 from monitor.performance.blocks import BLOCK_ROWS
 from monitor.performance.calendar import LabelClock, Passed
+from monitor.performance.drifts import Drift
 from monitor.performance.report import CohortReport
 from monitor.performance.verdicts import chain_measurement, regressed_measurement
 from monitor.performance.watch import PerformanceWatch

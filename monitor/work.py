@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from monitor.alerts import AlertMove
-from monitor.attribution.root_cause import RootCause
+from monitor.attribution.root_cause import RootCause, with_cause
 from monitor.broker import Partition
 from monitor.decisions import AcceptedTurn, Boundary, Ruling
 from monitor.events import LabelColumns, PaneSummary, PredictionColumns, RejectedRecord
@@ -98,9 +98,11 @@ class Desk:
         self._telemetry.received("judging", len(findings))
         with self._telemetry.timed("judging"):
             moves = self._judge.judge(findings, policy, behind)
-        self.work.findings += [_with_cause(one, known) for one in findings]
+        self.work.findings += [with_cause(one, known.get(id(one))) for one in findings]
         self.work.moves += [
-            replace(move, finding=_with_cause(move.finding, known)) if known else move
+            replace(move, finding=with_cause(move.finding, known.get(id(move.finding))))
+            if known
+            else move
             for move in moves
         ]
         self._telemetry.emitted("judging", len(moves))
@@ -119,15 +121,6 @@ class Desk:
         """What was laid down; from here new work."""
         work, self.work = self.work, Work()
         return work
-
-
-def _with_cause(finding: Finding, known: Mapping[int, RootCause | None]) -> Finding:
-    found = known.get(id(finding))
-    if found is None:
-        return finding
-    measurement = finding.measurement
-    values = {**found.values(), **measurement.values}
-    return replace(finding, measurement=replace(measurement, values=values))
 
 
 @dataclass(slots=True)

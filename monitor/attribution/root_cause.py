@@ -6,7 +6,7 @@ where nothing fires; it is asked at the move to firing alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from monitor.attribution.change import drift_of, first_changed
 from monitor.attribution.surrogate import Surrogate
 from monitor.clock import to_datetime
 from monitor.events import Float64
+from monitor.findings import Finding
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import NULL_CODE, Codes
 from monitor.sketches.number import NumberReference
@@ -86,6 +87,15 @@ class RootCause:
         if self.first_pane is not None:
             told["first_pane"] = float(self.first_pane)
         return told
+
+
+def with_cause(finding: Finding, cause: RootCause | None) -> Finding:
+    """The finding as it is stored where its alert fires: with the cause in numbers."""
+    if cause is None:
+        return finding
+    measured = finding.measurement
+    values = {**cause.values(), **measured.values}
+    return replace(finding, measurement=replace(measured, values=values))
 
 
 class RootCauses:

@@ -41,8 +41,9 @@ class DriftLog:
         self._drifts: deque[Drift] = deque(maxlen=REMEMBERED)
 
     def fired(self, mark: str, name: str, starts_us: int, at_us: int) -> None:
-        """An alert fires."""
-        if not any(one.mark == mark and one.fired_us >= at_us for one in self._drifts):
+        """An alert fires; while it is on, or had fired later, that is nothing new."""
+        own = [one for one in self._drifts if one.mark == mark]
+        if not any(one.ended_us is None or one.fired_us >= at_us for one in own):
             self._drifts.append(Drift(mark, name, starts_us, at_us))
 
     def ended(self, mark: str, at_us: int) -> None:

@@ -4,7 +4,7 @@ In: a connection (of the reader's account) and values. Out: rows as dictionaries
 Arrow tables. Never: a judgement, a row changed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,13 @@ FROM alerts FINAL
 WHERE ({model:String} = '' OR model = {model:String})
     AND ({id:String} = '' OR fingerprint = {id:String} OR event_id = {id:String})
 ORDER BY model, model_version, last_offset, moved_at, event_id
+"""
+DRIFTS: Final = """
+SELECT fingerprint, model_version, alertname, feature, state, starts_at, moved_at
+FROM alerts FINAL
+WHERE model = {model:String} AND category = 'drift'
+    AND state IN ('firing', 'resolved', 'superseded')
+ORDER BY moved_at, event_id
 """
 CARDS: Final = """
 SELECT card_hash, card FROM cards FINAL
@@ -115,6 +122,10 @@ class Evidence:
         """
         return self._connection.query(MOVES, {"model": model, "id": id})
 
+    def drifts(self, model: str) -> list[Row]:
+        """When alerts of drift of a model fired and ended, in order of event time."""
+        return self._connection.query(DRIFTS, {"model": model})
+
     def cards(self, log: Log) -> list[Row]:
         """Every registration of a version, its card as bytes."""
         parameters = {"model": log.model, "version": log.version}
@@ -161,8 +172,7 @@ class Evidence:
         parameters = {k: v for k, v in log.parameters.items() if k != "version"}
         return pa.Table.from_batches(list(self._connection.arrow(ANSWERS, parameters)))
 
-    def truths(self, topic: str, partition: int) -> Iterator[pa.Table]:
+    def truths(self, topic: str, partition: int) -> pa.Table:
         """When the labels of all models on a partition were observed, in order of offset."""
-        for batch in self._connection.arrow(TRUTHS, {"topic": topic, "partition": partition}):
-            if batch.num_rows:
-                yield pa.Table.from_batches([batch])
+        parameters = {"topic": topic, "partition": partition}
+        return pa.Table.from_batches(list(self._connection.arrow(TRUTHS, parameters)))

@@ -12,12 +12,16 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from monitor.alerts import AlertState
+from monitor.attribution.root_cause import with_cause
+from monitor.clock import to_us
 from monitor.closings import Closing
 from monitor.config import TopicSettings
 from monitor.decisions import Change
 from monitor.events import SIGNALS, Int64, LabelColumns, PredictionColumns
 from monitor.findings import Finding, Span
 from monitor.labelled import Labelled
+from monitor.performance.drifts import Drift
 from monitor.roster import Roster, VersionMonitor
 from monitor.storage.evidence import Evidence, Log
 from monitor.storage.store import Store
@@ -57,6 +61,12 @@ class _LabelReplay:
 
     def findings(self) -> Iterator[Finding]:
         """Every finding, cohort by cohort."""
+        for row in self._evidence.drifts(self._log.model):
+            name = row["feature"] or row["alertname"]
+            times = (to_us(row["starts_at"]), to_us(row["moved_at"]))
+            drift = Drift(row["fingerprint"], name, *times)
+            version = (self._log.model, row["model_version"])
+            self._labelled.drifted(version, drift, AlertState(row["state"]))
         answers = self._evidence.answers(self._log)
         names = sorted(set(answers["model_version"].to_pylist()))
         offsets: Int64 = answers["offset"].to_numpy()
@@ -91,8 +101,11 @@ class _LabelReplay:
         """Take labels, and close the cohorts that they seal."""
         self._labelled.take((), (), self._labels(truths))
         for closed in self._labelled.close():
-            if isinstance(closed, Closing):
-                yield from closed.findings
+            if not isinstance(closed, Closing):
+                continue
+            for finding in closed.findings:
+                yield finding
+                yield with_cause(finding, closed.cause(finding))
 
     def _turn(self, offset: int, name: str, change: Change | None) -> None:
         """A version begins, ends, or goes on under another card."""

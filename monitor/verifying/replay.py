@@ -13,13 +13,14 @@ then not what it was.
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
 import xxhash
 
+from monitor.attribution.root_cause import with_cause
 from monitor.clock import to_us
 from monitor.decisions import Change, Turn
 from monitor.events import Int64, PaneSummary, PredictionColumns
@@ -222,7 +223,7 @@ class Replay:
                     yield monitor.summaries(chunk)
                 asked = [one for one in monitor.tested(chunk) if key_of(one) in self._wanted]
                 for finding in asked:
-                    ours = (finding, _with_cause(finding, monitor))
+                    ours = (finding, with_cause(finding, monitor.cause(finding)))
                     self._found.findings[key_of(finding)] += ours
                 monitor.closed(chunk)
 
@@ -268,16 +269,6 @@ class _Accepted:
             self._next += len(together)
             monitor.rebased.put(together, monitor.stream)
         yield columns.rows(np.arange(begin, len(columns))) if begin else columns
-
-
-def _with_cause(finding: Finding, monitor: VersionMonitor) -> Finding:
-    """The finding as it is told where its alert fires: with the shares of its root cause."""
-    cause = monitor.cause(finding)
-    if cause is None:
-        return finding
-    measured = finding.measurement
-    values = {**cause.values(), **measured.values}
-    return replace(finding, measurement=replace(measured, values=values))
 
 
 def _hole(step: _Step, known: int, first_event: int) -> Damage:
