@@ -111,7 +111,7 @@ def rows_of(reader: "Reader", search: str = "") -> list[TopRow]:
     from monitor.dashboard.overview import overview
     from monitor.dashboard.panel import NothingToShowError
     from monitor.dashboard.sources import Sources
-    from monitor.storage.page_queries import NEAREST_DRIFT, NEWEST_LOSSES, STORED_LATELY
+    from monitor.storage.top_queries import NEAREST_DRIFT, NEWEST_LOSSES, STORED_LATELY
 
     try:
         known = overview(Sources(reader), "1d", None, None, search).models
