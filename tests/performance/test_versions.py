@@ -1,15 +1,20 @@
 """Verdicts on versions: right on planted differences, quiet on equal versions, kept in state."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from monitor.events import Float64
+from monitor.findings import Verdict
 from monitor.packing import pack, unpack
 from monitor.performance.chain import chain_rise
 from monitor.performance.compare import Outcome, Pairing, VersionComparison, VersionVerdict
+from monitor.performance.replacements import Replacements
 from monitor.performance.rows import CohortRows
 from monitor.performance.sequential_t import evidence_above
 from monitor.performance.split import SplitCheck
+from schemas import FeatureSpec, ModelCard
 
 
 def rows(version: list[int], request: list[int], start: int = 0) -> CohortRows:
@@ -148,3 +153,51 @@ def test_a_wrong_split_is_found_and_a_right_one_never_called_wrong() -> None:
     check = SplitCheck({"a": 0.9, "b": 0.1})
     counts = rng.binomial(1_000, 0.12, 40).tolist()
     assert any(check.add({"b": k, "a": 1_000 - k}).immediate for k in counts)
+
+
+def card(version: str, **changed: object) -> ModelCard:
+    bare = ModelCard(
+        model="m", model_version=version, task="binary", features={"x": FeatureSpec(type="number")}
+    )
+    return bare.model_copy(update=changed)
+
+
+def test_shares_of_live_traffic_are_held_to_the_cards_over_restarts() -> None:
+    cards = {"old": card("old", traffic_share=0.9), "new": card("new", traffic_share=0.1)}
+    replacements = Replacements()
+    fair, wrong = ([0] * 9 + [1]) * 200, [0, 1] * 200
+    none = [0] * 2_000
+    [said] = replacements.shared(rows(fair, none), cards)
+    assert said.verdict is Verdict.OK
+    again = Replacements()
+    again.restore(unpack(pack(replacements.state())))
+    [said] = again.shared(rows(wrong, none[:400]), cards)
+    assert said.verdict is Verdict.DRIFT
+    assert "do not answer their shares" in said.reason
+    # One version alone shares with nobody.
+    assert again.shared(rows([0] * 100, none[:100]), cards) == []
+
+
+def test_a_comparison_waits_for_the_overlap_before_it_falls_back_on_earlier_cohorts() -> None:
+    rng = np.random.default_rng(5)
+    overlap_us = 2_000
+    cards = {"old": card("old"), "new": card("new", overlap_hours=overlap_us / 3.6e9)}
+    replacements = Replacements()
+
+    def cohort(version: int, start: int) -> None:
+        n = 1_000
+        loss = rng.exponential(0.5, n)
+        both = rows([version] * n, [0] * n, start)
+        own = replace(
+            both, versions=("old", "new")[version : version + 1], version=both.version * 0
+        )
+        replacements.compared(own, loss, np.zeros(n), cards)
+
+    cohort(0, 0)
+    cohort(1, 1_000)
+    cohort(1, 2_000)
+    [verdict] = replacements.verdicts()
+    assert (verdict.pairing, verdict.blocks) == (None, 0)
+    cohort(1, 3_000)
+    [verdict] = replacements.verdicts()
+    assert (verdict.pairing, verdict.blocks) == (Pairing.MATCHED, 10)
