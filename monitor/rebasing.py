@@ -132,14 +132,16 @@ class Rebased:
 
         Raises ContractError where they are fewer than the smallest window, or hold no value.
         """
-        panes = stream.panes_since(0)[-(MOST_EVENTS // self._monitoring.pane_events) :]
+        most = MOST_EVENTS // self._monitoring.pane_events
+        panes = stream.panes_since(0)[-most:]
         later = [int(np.median(pane.occurred_us)) >= order.since_us for pane in panes]
         panes = panes[later.index(True) :] if any(later) else []
-        events, needed = len(panes) * self._monitoring.pane_events, min(self.battery.scales)
+        events = len(panes) * self._monitoring.pane_events
+        needed = min(min(self.battery.scales), most * self._monitoring.pane_events)
         if events < needed:
             raise ContractError(
                 f"{events} events in closed panes have come since it began, and an acceptance "
-                f"needs {needed}, the smallest window: accept it later, or silence it until then"
+                f"needs {needed}, a smallest window: accept it later, or silence it until then"
             )
         codes = np.concatenate([pane.codes for pane in panes], axis=1)
         found = []

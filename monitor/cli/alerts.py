@@ -202,7 +202,14 @@ def line(event: "AlertEvent") -> str:
 
 
 def accepted_line(row: Mapping[str, Any]) -> str:
-    """What was accepted as normal for a column, for a person."""
+    """What was accepted as normal for a column, for a person.
+
+    >>> accepted_line({"column": "temp", "model_version": "1", "acts_from": 9, "ended": False,
+    ...     "until": moment("2026-03-01"), "first_offset": 4, "last_offset": 8, "n_rows": 5,
+    ...     "ended_at": moment("1970-01-01"), "end_reason": "", "profile_hash": "sha256:0"})
+    ... # doctest: +ELLIPSIS
+    'accepted    temp of 1 from offset 9 until 2026-03-01 00:00: offsets 4-8, 5 events, ...; acts'
+    """
     ended = f"ended {row['ended_at']:%Y-%m-%d %H:%M}: {row['end_reason']}"
     return (
         f"accepted    {row['column']} of {row['model_version']} from offset {row['acts_from']} "

@@ -157,7 +157,7 @@ def test_a_run_killed_anywhere_obeys_the_acceptance() -> None:
 def test_too_few_events_are_no_distribution() -> None:
     plant = Plant(whole_card()).run(LOG[:500], 50)
     assert "FeatureDrift" in plant.open_alerts()
-    assert "an acceptance needs 200, the smallest window" in accept(plant)
+    assert "an acceptance needs 200, a smallest window" in accept(plant)
     assert "FeatureDrift" in plant.open_alerts()
     assert plant.store.rows("baselines") == []
 
