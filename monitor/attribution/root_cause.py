@@ -112,7 +112,7 @@ class RootCauses:
     **Blind to** a change of the model itself, and to features that are not sent. Features that move
     together share their part.
 
-    **Cost**: 3 ms for a window of 4,000 events of 10 features; made at the first question.
+    **Cost**: 15 ms for a window of 4,000 events of 14 columns and no panes, 0.1 ms a pane.
     """
 
     def __init__(self, profile: Profile) -> None:
