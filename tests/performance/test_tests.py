@@ -119,13 +119,16 @@ def test_labels_missing_for_a_part_of_the_traffic_are_biased_and_the_part_is_nam
     rng = np.random.default_rng(4)
     watch = CoverageWatch(("wind", "rain", "noise"))
     said: list[Measurement] = []
+    cohorts: list[CohortRows] = []
     for _ in range(5):
         x = waves(rng, WINDOW_ROWS // 5)
         storm = x[:, 2] > 1.5
         lost = storm & (rng.random(len(x)) < 0.5)
-        said += watch.add(cohort(x, ~lost), HOUR_US * 24)
+        cohorts.append(cohort(x, ~lost))
+        said += watch.add(cohorts[-1], HOUR_US * 24)
         again = CoverageWatch(("wind", "rain", "noise"))
         again.restore(unpack(pack(watch.state())))
+        again.refill(cohorts, watch.pending_rows)
         watch = again
     [biased] = [one for one in said if one.check == "labels_biased"]
     assert biased.verdict is Verdict.DRIFT
