@@ -13,7 +13,7 @@ from monitor.dashboard.panel import NothingToShowError
 from monitor.dashboard.sources import Sources
 from monitor.dashboard.stretch import Stretch
 from monitor.errors import NotFoundError
-from monitor.storage.page_queries import (
+from monitor.storage.alert_queries import (
     ALERT_LIST,
     ALERT_NOW,
     ALERTS_BEHIND,

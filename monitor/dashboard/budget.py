@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from monitor.dashboard.sources import Sources
+from monitor.dashboard.sources import Sources, VersionAsked
 from monitor.detectors.battery import Battery
 from monitor.detectors.budget import DAYS, Share
 from monitor.sketches.profile import Profile
-from monitor.storage.page_queries import FIRINGS
+from monitor.storage.alert_queries import FIRINGS
 from schemas.model import Monitoring
 
 COUNTED: Final = timedelta(days=DAYS)
@@ -51,18 +51,22 @@ class Budget:
     firings: tuple[Fired, ...]
 
 
-def budget(sources: Sources, model: str, version: str, until: datetime) -> Budget:
+def budget(sources: Sources, one: VersionAsked, until: datetime) -> Budget:
     """The budget of a version; `until` is its newest event."""
-    card = sources.card(model, version)
-    profile = sources.profile(model, version)
-    monitoring = card.monitoring
+    profile = sources.profile(one.card)
+    monitoring = one.card.monitoring if one.card else Monitoring()
     traffic = monitoring.events_per_day or profile.events_per_day
     families = tuple(
         FamilyShare(share.family, share.tests, share.false_alarms_per_event * traffic * DAYS)
         for share in _shares(_Tested(profile, monitoring))
         if share.tests
     )
-    asked = {"model": model, "version": version, "since": until - COUNTED, "until": until}
+    asked = {
+        "model": one.model,
+        "version": one.model_version,
+        "since": until - COUNTED,
+        "until": until,
+    }
     firings = tuple(
         Fired(row["alertname"], row["category"], row["firings"])
         for row in sources.reader.rows(FIRINGS, asked)

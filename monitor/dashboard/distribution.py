@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from monitor.dashboard.panel import NothingToShowError
-from monitor.dashboard.sources import Sources
+from monitor.dashboard.sources import Sources, VersionAsked
 from monitor.errors import ProfileError
 from monitor.events import Float64
 from monitor.sketches.category import CategoryReference
@@ -65,17 +65,19 @@ class Distribution:
 
 
 def distribution(
-    sources: Sources, model: str, version: str, column: str, since: datetime, until: datetime
+    sources: Sources, one: VersionAsked, column: str, since: datetime, until: datetime
 ) -> Distribution:
     """The distribution of `column` between two event times, beside the reference's."""
     reference = next(
-        (one for one in sources.profile(model, version).columns if one.name == column), None
+        (known for known in sources.profile(one.card).columns if known.name == column), None
     )
     if reference is None:
-        raise NothingToShowError(f"{column} is no column of the reference of {model} {version}.")
+        raise NothingToShowError(
+            f"{column} is no column of the reference of {one.model} {one.model_version}."
+        )
     asked: dict[str, Any] = {
-        "model": model,
-        "version": version,
+        "model": one.model,
+        "version": one.model_version,
         "column": column,
         "since": since,
         "until": until,

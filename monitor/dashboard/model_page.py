@@ -18,6 +18,7 @@ from monitor.dashboard.heat import OUTPUTS, HeatMap, Quality, drift, quality
 from monitor.dashboard.panel import Asking, Panel, aged
 from monitor.dashboard.performance import (
     Calibration,
+    Cohorts,
     Comparison,
     Performance,
     Segments,
@@ -26,7 +27,7 @@ from monitor.dashboard.performance import (
     performance,
     segments,
 )
-from monitor.dashboard.sources import PANE_EVENTS, CardFacts, Sources, VersionFacts
+from monitor.dashboard.sources import PANE_EVENTS, CardFacts, Sources, VersionAsked, VersionFacts
 from monitor.dashboard.stretch import Stretch, stretch_of
 from monitor.dashboard.traffic import Levels, Traffic, levels, traffic
 from monitor.errors import NotFoundError
@@ -102,11 +103,12 @@ def model_page(
     if not cards and not tested:
         raise NotFoundError(f"no model {model} is registered, and none has sent tested events")
     version = asked.version or _shown_version(cards, tested)
-    card = next((one.card for one in cards if one.card.model_version == version), None)
-    own = next((one for one in tested if one.model_version == version), None)
+    card = next((each.card for each in cards if each.card.model_version == version), None)
+    own = next((each for each in tested if each.model_version == version), None)
     stretch = _stretch(asked, tested)
     columns = _columns(card)
-    task = card.task if card else ""
+    one = VersionAsked(model, version, card)
+    cohorts = Cohorts(sources, one, stretch)
     column = asked.feature or _first_output(columns)
     since, until = asked.window_from or stretch.since, asked.window_to or stretch.until
     end = own.last_at + timedelta(microseconds=1) if own else stretch.until
@@ -114,14 +116,14 @@ def model_page(
         "alerts": lambda: alert_list(sources, model=model),
         "traffic": lambda: traffic(sources, model, stretch),
         "drift": lambda: drift(sources, model, version, stretch),
-        "distribution": lambda: distribution(sources, model, version, column, since, until),
-        "score": lambda: levels(sources, model, version, _level_column(card), stretch),
-        "performance": lambda: performance(sources, model, version, task, stretch),
-        "calibration": lambda: calibration(sources, model, version, stretch),
-        "comparison": lambda: comparison(sources, model, task),
-        "segments": lambda: segments(sources, model, version, task, stretch),
+        "distribution": lambda: distribution(sources, one, column, since, until),
+        "score": lambda: levels(sources, one, _level_column(card), stretch),
+        "performance": lambda: performance(cohorts),
+        "calibration": lambda: calibration(cohorts),
+        "comparison": lambda: comparison(sources, one),
+        "segments": lambda: segments(sources, one, stretch),
         "quality": lambda: quality(sources, model, version, stretch),
-        "budget": lambda: budget(sources, model, version, end),
+        "budget": lambda: budget(sources, one, end),
         "rejections": lambda: rejections(sources, model),
         "events": lambda: recent_events(sources, model),
     }

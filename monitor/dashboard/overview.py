@@ -12,7 +12,8 @@ from typing import Any, Final, Literal
 from monitor.dashboard.panel import NothingToShowError
 from monitor.dashboard.sources import PANE_EVENTS, Sources, VersionFacts
 from monitor.dashboard.stretch import Stretch, stretch_of
-from monitor.storage.page_queries import OPEN_BY_MODEL, REGISTERED_MODELS, TRAFFIC
+from monitor.storage.alert_queries import OPEN_BY_MODEL
+from monitor.storage.page_queries import REGISTERED_MODELS, TRAFFIC_OF_ALL
 
 MOST_MODELS: Final = 200
 
@@ -68,7 +69,7 @@ def overview(
     """The models whose name or owner contains `search`."""
     cards = {row["model"]: row for row in sources.reader.rows(REGISTERED_MODELS)}
     versions: dict[str, list[VersionFacts]] = defaultdict(list)
-    for facts in sources.versions():
+    for facts in sources.all_versions():
         versions[facts.model].append(facts)
     alerts: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in sources.reader.rows(OPEN_BY_MODEL):
@@ -110,7 +111,7 @@ def _stretch(
 
 def _traffic(sources: Sources, stretch: Stretch) -> dict[str, list[int]]:
     counts: dict[str, list[int]] = {}
-    for row in sources.reader.rows(TRAFFIC, {"model": "", **stretch.values()}):
+    for row in sources.reader.rows(TRAFFIC_OF_ALL, stretch.values()):
         line = counts.setdefault(row["model"], [0] * stretch.buckets)
         if 0 <= row["bucket"] < len(line):
             line[row["bucket"]] += row["events"]

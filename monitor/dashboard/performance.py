@@ -7,12 +7,13 @@ here; means over cohorts are weighted by their labels.
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite, nan
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
 
 from monitor.dashboard.panel import NothingToShowError
-from monitor.dashboard.sources import Sources
+from monitor.dashboard.sources import Sources, VersionAsked
 from monitor.dashboard.stretch import Stretch
 from monitor.storage.performance_queries import (
     COHORTS_OF_VERSION,
@@ -154,12 +155,41 @@ class Comparison:
     verdicts: tuple[VerdictRow, ...]
 
 
-def performance(
-    sources: Sources, model: str, version: str, task: str, stretch: Stretch
-) -> Performance:
-    """The metrics of a task by cohort."""
-    rows = _cohorts(sources, model, version, stretch)
-    names = SHOWN.get(task, SHOWN["binary"])
+class Cohorts:
+    """The closed cohorts of a version in a stretch, asked once for the panels that need them."""
+
+    def __init__(self, sources: Sources, one: VersionAsked, stretch: Stretch) -> None:
+        self._sources = sources
+        self._one = one
+        self._stretch = stretch
+        self._lock = Lock()
+        self._rows: list[dict[str, Any]] | None = None
+
+    @property
+    def task(self) -> str:
+        """Of the version."""
+        return self._one.task
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows, the oldest first; raises NothingToShowError where there are none."""
+        with self._lock:
+            if self._rows is None:
+                asked: dict[str, Any] = {
+                    "model": self._one.model,
+                    "version": self._one.model_version,
+                    "since": self._stretch.since,
+                    "until": self._stretch.until,
+                }
+                self._rows = self._sources.reader.rows(COHORTS_OF_VERSION, asked)
+        if not self._rows:
+            raise NothingToShowError(_NO_COHORT)
+        return self._rows
+
+
+def performance(cohorts: Cohorts) -> Performance:
+    """The metrics of the task by cohort."""
+    rows = cohorts.rows()
+    names = SHOWN.get(cohorts.task, SHOWN["binary"])
     return Performance(
         times=tuple(row["cohort_start"] for row in rows),
         predictions=sum(row["predictions"] for row in rows),
@@ -168,9 +198,9 @@ def performance(
     )
 
 
-def calibration(sources: Sources, model: str, version: str, stretch: Stretch) -> Calibration:
+def calibration(cohorts: Cohorts) -> Calibration:
     """Reliability of all cohorts of a stretch together, in 15 bins."""
-    rows = _cohorts(sources, model, version, stretch)
+    rows = cohorts.rows()
     n, promised, observed = np.zeros(15), np.zeros(15), np.zeros(15)
     for row in rows:
         counts = np.asarray(row["bin_counts"], np.float64)
@@ -190,10 +220,10 @@ def calibration(sources: Sources, model: str, version: str, stretch: Stretch) ->
     return Calibration(sum(row["labelled"] for row in rows), bias, bins)
 
 
-def segments(sources: Sources, model: str, version: str, task: str, stretch: Stretch) -> Segments:
+def segments(sources: Sources, one: VersionAsked, stretch: Stretch) -> Segments:
     """The loss of every segment."""
-    metric = SHOWN.get(task, SHOWN["binary"])[0]
-    asked: dict[str, Any] = {"model": model, "version": version, "metric": metric}
+    metric = SHOWN.get(one.task, SHOWN["binary"])[0]
+    asked: dict[str, Any] = {"model": one.model, "version": one.model_version, "metric": metric}
     asked |= {"since": stretch.since, "until": stretch.until}
     rows = sources.reader.rows(SEGMENTS_OF_VERSION, asked)
     if not rows:
@@ -213,8 +243,9 @@ def segments(sources: Sources, model: str, version: str, task: str, stretch: Str
     return Segments(metric, UNITS.get(metric, ""), told)
 
 
-def comparison(sources: Sources, model: str, task: str) -> Comparison:
-    """Versions side by side over all their cohorts."""
+def comparison(sources: Sources, one: VersionAsked) -> Comparison:
+    """The versions of a model side by side over all their cohorts."""
+    model, task = one.model, one.task
     by_version: dict[str, dict[str, float]] = {}
     labelled: dict[str, int] = {}
     for row in sources.reader.rows(LEVELS_OF_VERSIONS, {"model": model}):
@@ -237,14 +268,6 @@ def comparison(sources: Sources, model: str, task: str) -> Comparison:
         for name, levels in by_version.items()
     )
     return Comparison(metrics, versions, verdicts)
-
-
-def _cohorts(sources: Sources, model: str, version: str, stretch: Stretch) -> list[dict[str, Any]]:
-    asked = {"model": model, "version": version, "since": stretch.since, "until": stretch.until}
-    rows = sources.reader.rows(COHORTS_OF_VERSION, asked)
-    if not rows:
-        raise NothingToShowError(_NO_COHORT)
-    return rows
 
 
 def _line(rows: list[dict[str, Any]], name: str, *, loss: bool) -> MetricLine:

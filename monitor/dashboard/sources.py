@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from monitor.dashboard.panel import NothingToShowError
 from monitor.errors import ProfileError
 from monitor.sketches.profile import Profile
-from monitor.storage.page_queries import PROFILE_CONTENT, TESTED_VERSIONS
+from monitor.storage.page_queries import PROFILE_CONTENT, TESTED_VERSIONS, VERSIONS_OF_MODEL
 from monitor.storage.queries import CARDS_OF_MODEL
 from monitor.storage.reader import Reader
 from schemas.model import ModelCard, Monitoring
@@ -59,6 +59,20 @@ class CardFacts:
     card_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class VersionAsked:
+    """The version that a page is about."""
+
+    model: str
+    model_version: str
+    card: ModelCard | None
+
+    @property
+    def task(self) -> str:
+        """The card's task, empty without a card."""
+        return self.card.task if self.card else ""
+
+
 class Sources:
     """Asks for cards and profiles; one serves many threads."""
 
@@ -67,9 +81,13 @@ class Sources:
         self._profiles: OrderedDict[str, Profile] = OrderedDict()
         self._lock = Lock()
 
-    def versions(self, model: str = "") -> list[VersionFacts]:
-        """The tested versions of one model, or of all, the oldest first."""
-        rows = self.reader.rows(TESTED_VERSIONS, {"model": model})
+    def all_versions(self) -> list[VersionFacts]:
+        """The tested versions of all models, the oldest of each first."""
+        return [VersionFacts(**row) for row in self.reader.rows(TESTED_VERSIONS)]
+
+    def versions(self, model: str) -> list[VersionFacts]:
+        """The tested versions of one model, the oldest first."""
+        rows = self.reader.rows(VERSIONS_OF_MODEL, {"model": model})
         return [VersionFacts(**row) for row in rows]
 
     def cards(self, model: str) -> list[CardFacts]:
@@ -83,21 +101,15 @@ class Sources:
             found.append(CardFacts(card, row["appended_at"], row["card_hash"]))
         return found
 
-    def card(self, model: str, version: str) -> ModelCard:
-        """The newest card of one version."""
-        for known in self.cards(model):
-            if known.card.model_version == version:
-                return known.card
-        raise NothingToShowError(
-            f"{model} {version} has no card: register it with `plumbline register`"
-        )
-
-    def profile(self, model: str, version: str) -> Profile:
-        """The reference of one version."""
-        address = self.card(model, version).profile_hash
+    def profile(self, card: ModelCard | None) -> Profile:
+        """The reference that a card names."""
+        if card is None:
+            raise NothingToShowError("It has no card: register it with `plumbline register`.")
+        address = card.profile_hash
         if address is None:
             raise NothingToShowError(
-                f"{model} {version} has no reference profile: build one with `plumbline profile`"
+                f"{card.model} {card.model_version} has no reference profile: build one with "
+                "`plumbline profile`."
             )
         with self._lock:
             known = self._profiles.get(address)

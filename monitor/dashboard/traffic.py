@@ -11,7 +11,7 @@ from math import nan
 import numpy as np
 
 from monitor.dashboard.panel import NothingToShowError
-from monitor.dashboard.sources import Sources
+from monitor.dashboard.sources import Sources, VersionAsked
 from monitor.dashboard.stretch import Stretch
 from monitor.sketches.number import NumberReference
 from monitor.storage.page_queries import LEVELS, TRAFFIC
@@ -67,15 +67,16 @@ def traffic(sources: Sources, model: str, stretch: Stretch) -> Traffic:
     )
 
 
-def levels(sources: Sources, model: str, version: str, column: str, stretch: Stretch) -> Levels:
+def levels(sources: Sources, one: VersionAsked, column: str, stretch: Stretch) -> Levels:
     """The level of a number column."""
+    model, version = one.model, one.model_version
     asked = {"model": model, "version": version, "column": column, **stretch.values()}
     rows = sources.reader.rows(LEVELS, asked)
     rows = [row for row in rows if np.isfinite(row["mean"])]
     if not rows:
         raise NothingToShowError(f"No value of {column} as a number in this time range.")
     try:
-        reference = reference_mean(sources.profile(model, version).columns, column)
+        reference = reference_mean(sources.profile(one.card).columns, column)
     except NothingToShowError:
         reference = nan
     return Levels(

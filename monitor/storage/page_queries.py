@@ -3,7 +3,7 @@
 In and out: as in `queries`. Each takes a stretch of event time, cut into buckets of `width_us`
 from `since` on, so that an answer has as many rows as a page can draw, whatever the traffic.
 
-The events of a pane are counted once: in one column (the first by name) of each version.
+The events of a pane are counted once: in the column `prediction`, which every profile has.
 """
 
 from typing import Final
@@ -33,182 +33,56 @@ TESTED_VERSIONS = Query(
 SELECT model, model_version, sum(n) AS events, min(started_at) AS first_at,
     max(ended_at) AS last_at, max(stored_at) AS stored_at
 FROM pane_summaries FINAL
-WHERE (model, model_version, column) IN
-(
-    SELECT model, model_version, min(column) FROM pane_summaries GROUP BY model, model_version
-)
-    AND ({model:String} = '' OR model = {model:String})
+WHERE column = 'prediction'
 GROUP BY model, model_version
 ORDER BY model, first_at, model_version
 LIMIT 40000
 """,
 )
 
-TRAFFIC = Query(
-    "traffic",
-    "Events by model, version and bucket of event time.",
+VERSIONS_OF_MODEL = Query(
+    "versions_of_model",
+    "The same of one model.",
     """
-SELECT model, model_version,
-    intDiv(toUnixTimestamp64Micro(started_at)
+SELECT model, model_version, sum(n) AS events, min(started_at) AS first_at,
+    max(ended_at) AS last_at, max(stored_at) AS stored_at
+FROM pane_summaries FINAL
+WHERE model = {model:String} AND column = 'prediction'
+GROUP BY model, model_version
+ORDER BY first_at, model_version
+LIMIT 10000
+""",
+)
+
+TRAFFIC_OF_ALL = Query(
+    "traffic_of_all",
+    "Events by model and bucket of event time.",
+    """
+SELECT model, intDiv(toUnixTimestamp64Micro(started_at)
         - toUnixTimestamp64Micro({since:DateTime64(6, 'UTC')}), {width_us:Int64}) AS bucket,
     sum(n) AS events
 FROM pane_summaries FINAL
-WHERE (model, model_version, column) IN
-(
-    SELECT model, model_version, min(column) FROM pane_summaries GROUP BY model, model_version
-)
-    AND ({model:String} = '' OR model = {model:String})
+WHERE column = 'prediction'
     AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}
-GROUP BY model, model_version, bucket
-ORDER BY model, model_version, bucket
+GROUP BY model, bucket
+ORDER BY model, bucket
 LIMIT 100000
 """,
 )
 
-STORED_LATELY = Query(
-    "stored_lately",
-    "Of each model: events stored in the last minute, and how late its newest event was stored.",
+TRAFFIC = Query(
+    "traffic",
+    "Events of a model by version and bucket of event time.",
     """
-SELECT model, sumIf(n, stored_at >= now() - 60) AS events,
-    dateDiff('second', max(ended_at), argMax(stored_at, ended_at)) AS lag_s
-FROM pane_summaries
-WHERE (model, model_version, column) IN
-(
-    SELECT model, model_version, min(column) FROM pane_summaries GROUP BY model, model_version
-)
-GROUP BY model
-ORDER BY model
-LIMIT 20000
-""",
-)
-
-NEAREST_DRIFT = Query(
-    "nearest_drift",
-    "Of each model the column whose newest looks, of one day, came nearest to drift.",
-    """
-SELECT model, argMax(feature, share) AS column, argMax(newest, share) AS largest,
-    argMax(needed, share) AS limit
-FROM
-(
-    SELECT model, feature, check, scale, argMax(effect, ended_at) AS newest,
-        argMax(if(isFinite(smallest_visible) AND smallest_visible > 0, smallest_visible, threshold),
-            ended_at) AS needed,
-        if(needed > 0, newest / needed, 0) AS share
-    FROM findings
-    INNER JOIN
-    (
-        SELECT model, max(ended_at) AS last_at FROM findings
-        WHERE alertname IN ('FeatureDrift', 'PredictionDrift') GROUP BY model
-    ) AS last USING (model)
-    WHERE alertname IN ('FeatureDrift', 'PredictionDrift') AND verdict != 'cannot_tell'
-        AND isFinite(effect) AND segment = '' AND ended_at >= last_at - toIntervalDay(1)
-    GROUP BY model, model_version, feature, check, scale
-)
-GROUP BY model
-ORDER BY model
-LIMIT 20000
-""",
-)
-
-NEWEST_LOSSES = Query(
-    "newest_losses",
-    "Of each model the loss in its newest cohort with labels, and that of the trivial baseline.",
-    """
-SELECT model, argMax(if(mapContains(metrics, 'log_loss'), metrics['log_loss'], metrics['mae']),
-        cohort_start) AS loss,
-    argMax(baseline_loss, cohort_start) AS baseline
-FROM cohorts FINAL
-WHERE segment = '' AND labelled > 0
-GROUP BY model
-ORDER BY model
-LIMIT 20000
-""",
-)
-
-OPEN_BY_MODEL = Query(
-    "open_by_model",
-    "How many alerts of each model are on, by severity; those behind a nearer cause apart.",
-    """
-SELECT model, severity, count() AS alerts, countIf(annotations['inhibited_by'] != '') AS inhibited,
-    countIf(category = 'silence') AS silent
-FROM current_alerts
-WHERE state IN ('firing', 'recovering', 'stale')
-GROUP BY model, severity
-ORDER BY model, severity
-LIMIT 60000
-""",
-)
-
-ALERT_LIST = Query(
-    "alert_list",
-    "The last move of each alert, the newest first: those that are on, or all that ever fired.",
-    """
-SELECT fingerprint, model, model_version, alertname, severity, category, feature, segment, state,
-    reason, starts_at, moved_at, check, scale, effect,
-    if(isFinite(smallest_visible), smallest_visible, threshold) AS limit, annotations
-FROM current_alerts
-WHERE (state IN ('firing', 'recovering', 'stale') OR ({ended:Bool} AND published))
-    AND ({model:String} = '' OR model = {model:String})
-    AND ({severity:String} = '' OR severity = {severity:String})
-ORDER BY state IN ('firing', 'recovering', 'stale') DESC, moved_at DESC,
-    annotations['inhibited_by'] != '', fingerprint
-LIMIT {limit:UInt32}
-""",
-)
-
-ALERT_NOW = Query(
-    "alert_now",
-    "The last move of one alert with everything that it carries.",
-    """
-SELECT fingerprint, model, model_version, alertname, severity, category, feature, segment, state,
-    previous, reason, starts_at, moved_at, clock, check, scale, verdict, statistic, effect,
-    threshold, p_value, n_ref, n_cur, n_effective, smallest_visible, values, annotations, topic,
-    partition, first_offset, last_offset, started_at, ended_at
-FROM current_alerts
-WHERE fingerprint = {fingerprint:String}
-LIMIT 1
-""",
-)
-
-ALERTS_BEHIND = Query(
-    "alerts_behind",
-    "Alerts that were put behind this one as its consequence, and the others of its incident.",
-    """
-SELECT fingerprint, alertname, feature, segment, severity, state, reason, starts_at, moved_at,
-    annotations['inhibited_by'] AS inhibited_by
-FROM current_alerts
-WHERE model = {model:String} AND fingerprint != {fingerprint:String}
-    AND (annotations['inhibited_by'] = {fingerprint:String}
-        OR (annotations['incident'] = {incident:String} AND {incident:String} != ''))
-ORDER BY inhibited_by = {fingerprint:String} DESC, starts_at, fingerprint
-LIMIT 200
-""",
-)
-
-RECENT_MOVES = Query(
-    "recent_moves",
-    "The newest published moves of a model's alerts, or of all.",
-    """
-SELECT fingerprint, model, model_version, alertname, feature, segment, severity, state, previous,
-    reason, moved_at
-FROM alerts FINAL
-WHERE published AND ({model:String} = '' OR model = {model:String})
-ORDER BY moved_at DESC, last_offset DESC, event_id
-LIMIT {limit:UInt32}
-""",
-)
-
-FIRINGS = Query(
-    "firings",
-    "How often tests of a version against its budget fired in a stretch of event time.",
-    """
-SELECT category, alertname, count() AS firings, uniqExact(fingerprint) AS alerts
-FROM alerts FINAL
-WHERE model = {model:String} AND model_version = {version:String} AND published
-    AND state = 'firing' AND previous = 'pending' AND NOT clock
-    AND moved_at >= {since:DateTime64(6, 'UTC')} AND moved_at < {until:DateTime64(6, 'UTC')}
-GROUP BY category, alertname
-ORDER BY firings DESC, alertname
+SELECT model_version, intDiv(toUnixTimestamp64Micro(started_at)
+        - toUnixTimestamp64Micro({since:DateTime64(6, 'UTC')}), {width_us:Int64}) AS bucket,
+    sum(n) AS events
+FROM pane_summaries FINAL
+WHERE model = {model:String} AND column = 'prediction'
+    AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}
+GROUP BY model_version, bucket
+ORDER BY model_version, bucket
+LIMIT 100000
 """,
 )
 
@@ -237,27 +111,6 @@ FROM
 GROUP BY feature, bucket
 ORDER BY feature, bucket
 LIMIT 50000
-""",
-)
-
-EFFECT_LINES = Query(
-    "effect_lines",
-    "The effect of each test behind one alert over time, beside what it has to exceed.",
-    """
-SELECT check, scale,
-    intDiv(toUnixTimestamp64Micro(ended_at)
-        - toUnixTimestamp64Micro({since:DateTime64(6, 'UTC')}), {width_us:Int64}) AS bucket,
-    max(ended_at) AS at, max(effect) AS largest,
-    argMax(if(isFinite(smallest_visible), smallest_visible, threshold), effect) AS limit,
-    count() AS looks
-FROM findings
-WHERE model = {model:String} AND alertname = {alertname:String} AND feature = {feature:String}
-    AND ended_at >= {since:DateTime64(6, 'UTC')} AND ended_at < {until:DateTime64(6, 'UTC')}
-    AND model_version = {version:String} AND segment = {segment:String}
-    AND verdict != 'cannot_tell' AND isFinite(effect)
-GROUP BY check, scale, bucket
-ORDER BY check, scale, bucket
-LIMIT 10000
 """,
 )
 
@@ -396,18 +249,10 @@ SELECT (SELECT count() FROM alerts) AS moves, (SELECT count() FROM commands) AS 
 PAGE_QUERIES: Final[tuple[Query, ...]] = (
     REGISTERED_MODELS,
     TESTED_VERSIONS,
+    VERSIONS_OF_MODEL,
+    TRAFFIC_OF_ALL,
     TRAFFIC,
-    STORED_LATELY,
-    NEAREST_DRIFT,
-    NEWEST_LOSSES,
-    OPEN_BY_MODEL,
-    ALERT_LIST,
-    ALERT_NOW,
-    ALERTS_BEHIND,
-    RECENT_MOVES,
-    FIRINGS,
     DRIFT_MAP,
-    EFFECT_LINES,
     LEVELS,
     PANES_OF_WINDOW,
     SKETCHES_OF_WINDOW,

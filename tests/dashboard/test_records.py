@@ -8,6 +8,7 @@ import numpy as np
 import orjson
 import pytest
 
+from monitor.storage.alert_queries import ALERT_QUERIES
 from monitor.storage.page_queries import PAGE_QUERIES
 from monitor.storage.performance_queries import PERFORMANCE_QUERIES
 from monitor.storage.reader import Reader
@@ -97,5 +98,5 @@ def test_pages_read_with_the_account_that_can_only_read(shown: Shown) -> None:
         "profile_hash": "sha256:none",
     }  # fmt: skip
     with Reader(shown.settings.clickhouse) as reader:
-        for query in (*PAGE_QUERIES, *PERFORMANCE_QUERIES):
+        for query in (*PAGE_QUERIES, *ALERT_QUERIES, *PERFORMANCE_QUERIES):
             reader.rows(query, {name: values[name] for name in query.parameters})
