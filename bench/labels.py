@@ -38,7 +38,7 @@ def predictions(times: Int64, versions: int) -> list[LogRecord]:
     for k, (at_us, x) in enumerate(zip(times.tolist(), amount.tolist(), strict=True)):
         version = str(k % versions + 1)
         score = float(1 / (1 + np.exp(-x)))
-        event = {
+        event: dict[str, object] = {
             "schema_version": "1.0",
             "event_id": f"event-{k:09d}",
             "request_id": f"request-{k // versions:09d}",

@@ -3,8 +3,8 @@
 In: `migrations/NNNN_name.sql`, statements with a `;` at the end of a line between them. Out: the
 tables, and what is wrong with them. Never: a changed file after it was applied.
 
-Every statement is safe to repeat (IF NOT EXISTS, OR REPLACE): two processes may migrate at once, and one that
-died between a statement and its record is simply run again.
+Every statement is safe to repeat (IF NOT EXISTS, OR REPLACE): two processes may migrate at once,
+and one that died between a statement and its record is simply run again.
 """
 
 import hashlib

@@ -76,7 +76,7 @@ def predictions(
     """(sent, event) of each row; the request is the row's number."""
     found = []
     for place, row in zip(rows.index, rows.to_dict("records"), strict=True):
-        said = row["score"] if score is None else score(row)
+        said = row["score"] if score is None else score({str(key): row[key] for key in row})
         event = {
             "schema_version": "1.0",
             "event_id": f"{version}-{place}",
