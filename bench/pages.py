@@ -8,6 +8,7 @@ past a target. Never: Kafka traffic: what is timed is reading, and a browser.
 """
 
 import argparse
+import os
 import shutil
 import statistics
 import subprocess
@@ -289,6 +290,7 @@ def main() -> None:
         f"features, medians of {options.times} times.\nTargets: a page's queries together under "
         f"{WANTED_QUERIES_MS:.0f} ms, first paint under {WANTED_PAINT_MS:.0f} ms.\n\n"
         f"{table(rows)}\n"
+        f"Load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores meanwhile; "
         f"{commit_line()}; {machine_line()}; "
         f"{versions_line('chdb', 'clickhouse-connect', 'bokeh')}\n"
     )

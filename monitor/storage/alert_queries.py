@@ -75,7 +75,9 @@ SELECT fingerprint, model, model_version, alertname, feature, segment, severity,
     reason, moved_at
 FROM alerts FINAL
 WHERE published AND ({model:String} = '' OR model = {model:String})
-ORDER BY moved_at DESC, last_offset DESC, event_id
+ORDER BY moved_at DESC, last_offset DESC,
+    indexOf(['pending', 'firing', 'recovering', 'stale', 'superseded', 'resolved'], state) DESC,
+    event_id
 LIMIT {limit:UInt32}
 """,
 )

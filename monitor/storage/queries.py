@@ -223,7 +223,8 @@ SELECT model, model_version, alertname, severity, feature, segment, category, st
     partition, first_offset, last_offset, event_id
 FROM alerts FINAL
 WHERE fingerprint = {fingerprint:String} AND published
-ORDER BY last_offset, moved_at, event_id
+ORDER BY last_offset, moved_at,
+    indexOf(['pending', 'firing', 'recovering', 'stale', 'superseded', 'resolved'], state), event_id
 """,
 )
 
