@@ -173,7 +173,7 @@ ALERTS_BY_MONTH = Query(
     "How often each alert fired and was resolved, by month of event time.",
     """
 SELECT model, formatDateTime(moved_at, '%Y-%m') AS month, alertname, feature, severity,
-    countIf(state = 'firing' AND previous != 'recovering') AS fired,
+    countIf(state = 'firing' AND previous NOT IN ('recovering', 'firing')) AS fired,
     countIf(state = 'resolved') AS resolved, max(effect) AS max_effect
 FROM alerts FINAL
 WHERE published
@@ -397,6 +397,7 @@ FROM measured
 LEFT JOIN closed
     ON measured.model_version = closed.model_version AND measured.month = closed.month
 ORDER BY model_version, month
+SETTINGS join_use_nulls = 1
 """,
 )
 
