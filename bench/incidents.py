@@ -2,10 +2,11 @@
 
     python -m bench.incidents [--report bench/INCIDENTS.md]
 
-In: the flights of 2013 from March to December, with simulated latency, status, send and feature
-times; twenty faults of `producers.faults`, two a month. Out: a page: every incident with its
-alerts and the first sentence of its head; every drill with the incident that it made. Never: an
-incident left out, a drill that shares the state of another: each is played in a branch of its own.
+In: the flights of 2013 from March to December with their labels; for the drills, with simulated
+latency, status, send and feature times, and twenty faults of `producers.faults`, two a month. Out:
+a page: every incident with its alerts and the first sentence of its head; every drill with the
+incident that it made. Never: an incident left out, a drill that shares the state of another: each
+is played in a branch of its own.
 """
 
 import argparse
@@ -21,13 +22,16 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from bench.drills.traffic import SEED, scored, site
+from bench.drills.traffic import CARD, SEED, scored, site
 from bench.machine import commit_line, machine_line
 from monitor.alerts import AlertMove, AlertState
-from monitor.backtest.shadow import Placed, Shadow
+from monitor.backtest.run import run_backtest
+from monitor.backtest.shadow import Shadow
 from monitor.cli.faults import KNOWN, sent_events
 from monitor.clock import to_datetime
+from monitor.profiling.card import load_card
 from monitor.profiling.dataset import frame_dataset
+from producers import flights
 from producers.faults import FAULTS
 from producers.faults.fault import Drawn, Sent, inject
 from producers.faults.signals import simulated
@@ -119,15 +123,20 @@ class Drill:
         return self.how in ("own", "joined") and self.owner and self.sentence
 
 
-def incidents_of(placed: Iterable[Placed]) -> list[Incident]:
+def incidents_of(moves: Iterable[AlertMove]) -> list[Incident]:
     """The incidents of published moves, in the order of their opening."""
     found: dict[str, Incident] = {}
-    for one in placed:
-        mark = one.move.annotations.get("incident")
+    for move in moves:
+        mark = move.annotations.get("incident")
         if mark is not None:
-            incident = found.setdefault(mark, Incident(mark, one.move.starts_us))
-            incident.moves.append(one.move)
+            found.setdefault(mark, Incident(mark, move.starts_us)).moves.append(move)
     return list(found.values())
+
+
+def whole() -> Sequence[AlertMove]:
+    """All moves of the ten months, labels included: what the demo's worker makes of them."""
+    reference, stream = scored()
+    return run_backtest(stream, load_card(CARD), reference, labels=flights.arrivals(stream)).moves
 
 
 def name_of(move: AlertMove) -> str:
@@ -153,13 +162,11 @@ def onsets(drills: Sequence[tuple[str, str]]) -> list[tuple[int, str, str]]:
     return sorted(found)
 
 
-def ten_months(
-    drills: Sequence[tuple[str, str]], *, most: int | None = None
-) -> tuple[Shadow, list[Drill]]:
-    """Play the stream once, and every drill in a branch at its onset."""
+def drilled(drills: Sequence[tuple[str, str]]) -> tuple[Shadow, list[Drill]]:
+    """Play the stream up to the last drill, and every drill in a branch at its onset."""
     place = site()
     shadow = Shadow(place.card, place.profile)
-    events = flow() if most is None else islice(flow(), most)
+    events = flow()
     known: deque[Sent] = deque(maxlen=KNOWN)
     ahead: deque[Sent] = deque()
     told: list[Drill] = []
@@ -171,8 +178,6 @@ def ten_months(
         known.extend(part)
         played = onset
         told.append(_drill(shadow, month, fault, list(known), list(islice(ahead, WITHIN))))
-    shadow.play(ahead)
-    shadow.play(events)
     return shadow, told
 
 
@@ -206,7 +211,7 @@ def _drill(at_onset: Shadow, month: str, name: str, known: list[Sent], rest: lis
         words=injection.words,
         told=move,
         after=first.source_events - at_onset.source_events,
-        how=_how(move, incidents_of(at_onset.placed)),
+        how=_how(move, incidents_of(one.move for one in at_onset.placed)),
         owner=card.owner is not None and move.annotations.get("owner") == card.owner.team,
         sentence=_says(move, drawn),
     )
@@ -234,9 +239,11 @@ def _says(move: AlertMove, drawn: Drawn) -> bool:
     )
 
 
-def markdown(shadow: Shadow, drills: Sequence[Drill], again: bool, minutes: float) -> str:
+def markdown(
+    moves: Sequence[AlertMove], drills: Sequence[Drill], again: bool, minutes: float
+) -> str:
     """The whole page."""
-    found = incidents_of(shadow.placed)
+    found = incidents_of(moves)
     right = sum(drill.right for drill in drills)
     lines = [
         "# Incidents",
@@ -309,11 +316,11 @@ def main() -> None:
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     began_s = time.monotonic()
-    shadow, drills = ten_months(DRILLS)
-    again, _ = ten_months(())
-    ids = [[one.move.event_id for one in run.placed] for run in (shadow, again)]
+    moves, again = whole(), whole()
+    ids = [[move.event_id for move in run] for run in (moves, again)]
+    _, drills = drilled(DRILLS)
     minutes = (time.monotonic() - began_s) / 60
-    page = markdown(shadow, drills, ids[0] == ids[1], minutes)
+    page = markdown(moves, drills, ids[0] == ids[1], minutes)
     if chosen.report:
         chosen.report.write_text(page)
     print(page)

@@ -40,8 +40,10 @@ CAUSES: Final[tuple[frozenset[str], ...]] = (
 
 What labels say of the performance (category `performance`) is the effect of them all.
 """
-EFFECTS: Final = frozenset({"JointDrift", "PredictionDrift"})
-"""What the trouble of any feature may cause, whenever it shows."""
+EFFECTS: Final = frozenset(
+    {"JointDrift", "PredictionDrift", "Miscalibration", "WorseThanBaseline", "RetrainDue"}
+)
+"""What the trouble of any feature, or of the labels, may cause, whenever it shows."""
 CAUSES_OF_LABELS: Final[tuple[frozenset[str], ...]] = (
     frozenset({"LabelLeak", "OfflineMismatch", "SampleRatioMismatch"}),
     frozenset({"LabelsStopped"}),
@@ -51,6 +53,7 @@ CAUSES_OF_LABELS: Final[tuple[frozenset[str], ...]] = (
     frozenset({"TooGoodToBeTrue"}),
     frozenset({"Miscalibration"}),
     frozenset({"WorseThanBaseline"}),
+    frozenset({"RetrainDue"}),
 )
 """The same among what closed cohorts say."""
 OF_LABELS: Final = frozenset(

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from monitor.alerts import AlertMove, AlertState
 from monitor.findings import KINDS, kind_of
-from monitor.judging.incidents import CAUSES, EFFECTS, TOGETHER_EVENTS, Incidents, Place
+from monitor.judging.incidents import (
+    CAUSES,
+    CAUSES_OF_LABELS,
+    EFFECTS,
+    TOGETHER_EVENTS,
+    Incidents,
+    Place,
+)
 from schemas.alert import fingerprint
 from tests.storage.samples import move
 
@@ -119,7 +126,7 @@ def test_what_never_fired_has_no_incident() -> None:
 
 def test_the_order_of_causes_names_kinds_that_exist_once() -> None:
     known = {kind.alertname for kind in (*KINDS.values(), kind_of("ks", "score"))}
-    named = [name for names in CAUSES for name in names]
+    named = [name for names in (*CAUSES, *CAUSES_OF_LABELS) for name in names]
     assert len(named) == len(set(named))
     assert set(named) <= known
     assert set(EFFECTS) <= set(named)

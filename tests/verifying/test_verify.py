@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from monitor.decisions import card_hash
 from monitor.verifying.standing import Verdict
 from monitor.verifying.verify import Verified, verify
 from tests.verifying.conftest import Stored
@@ -109,31 +110,33 @@ def test_a_changed_card_is_caught(stream: Stored) -> None:
     assert all("config changed" in one.words[0] for one in found)
 
 
+def _rename(stream: Stored, old: str, new: str) -> None:
+    """Let the boundaries name another card; its hash is in their key."""
+    connection = stream.store.connection
+    connection.command(
+        "INSERT INTO boundaries SELECT * REPLACE ({new:String} AS card_hash) "
+        "FROM (SELECT * FROM boundaries WHERE card_hash = {old:String})",
+        {"old": old, "new": new},
+    )
+    connection.command(
+        "ALTER TABLE boundaries DELETE WHERE card_hash = {old:String} SETTINGS mutations_sync = 1",
+        {"old": old},
+    )
+
+
 def test_a_card_whose_name_was_changed_with_it_is_caught(stream: Stored) -> None:
     """Somebody who knows how cards are named changes card, name and boundaries alike."""
     monitoring = stream.card.monitoring.model_copy(update={"confirmations": 3})
     forged = stream.card.model_copy(update={"monitoring": monitoring}).to_json()
     name = f"sha256:{hashlib.sha256(forged).hexdigest()}"
-    connection = stream.store.connection
-    [before] = connection.query("SELECT card_hash FROM boundaries LIMIT 1")
-    connection.command("INSERT INTO boundaries SELECT * REPLACE ({n:String} AS card_hash) FROM "
-                       "boundaries", {"n": name})  # fmt: skip
     stream.store.save_card(stream.card.model_copy(update={"monitoring": monitoring}), appended_us=1)
-    connection.command(
-        "ALTER TABLE boundaries DELETE WHERE card_hash = {old:String} SETTINGS mutations_sync = 1",
-        {"old": before["card_hash"]},
-    )
+    own = card_hash(stream.card)
+    _rename(stream, own, name)
     try:
         found = verify(stream.sources, model=MODEL)
     finally:
-        connection.command("INSERT INTO boundaries SELECT * REPLACE ({n:String} AS card_hash) FROM "
-                           "boundaries", {"n": before["card_hash"]})  # fmt: skip
-        connection.command(
-            "ALTER TABLE boundaries DELETE WHERE card_hash = {n:String} "
-            "SETTINGS mutations_sync = 1",
-            {"n": name},
-        )
-    assert _verdicts(found) == {Verdict.DIFFERS}
+        _rename(stream, name, own)
+    assert _verdicts(found) == {Verdict.DIFFERS}, found
     assert all("config changed: the alert names" in one.words[0] for one in found)
 
 
