@@ -24,7 +24,7 @@ from monitor.storage.page_queries import (
     SKETCHES_OF_WINDOW,
 )
 
-PANES: Final = 200
+PANES: Final = 100
 BINS: Final = 30
 CATEGORIES: Final = 15
 _OTHER: Final = "(other)"

@@ -9,8 +9,7 @@ from typing import Final
 
 from monitor.dashboard.panel import NothingToShowError
 from monitor.dashboard.sources import Sources
-from monitor.storage.page_queries import REJECTIONS_OF_MODEL
-from monitor.storage.queries import LAST_EVENTS
+from monitor.storage.page_queries import NEWEST_EVENTS, REJECTIONS_OF_MODEL
 
 MOST: Final = 12
 
@@ -37,9 +36,10 @@ class RejectionCount:
     last_at: datetime
 
 
-def recent_events(sources: Sources, model: str) -> tuple[EventRow, ...]:
-    """The newest predictions by event time."""
-    rows = sources.reader.rows(LAST_EVENTS, {"model": model, "limit": MOST})
+def recent_events(sources: Sources, model: str, since: datetime) -> tuple[EventRow, ...]:
+    """The newest predictions by event time, none older than `since`: what bounds the search."""
+    asked = {"model": model, "since": since, "limit": MOST}
+    rows = sources.reader.rows(NEWEST_EVENTS, asked)
     if not rows:
         raise NothingToShowError("No prediction of this model is stored.")
     return tuple(EventRow(**{name: row[name] for name in EventRow.__slots__}) for row in rows)

@@ -4,7 +4,7 @@ In: findings and pane summaries by bucket. Out: rows of cells. Never: a colour; 
 from 0 to 5 that the style sheet paints, and the words that say it.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,9 +14,10 @@ from monitor.dashboard.panel import NothingToShowError
 from monitor.dashboard.sources import Sources
 from monitor.dashboard.stretch import Stretch
 from monitor.dashboard.traffic import times
-from monitor.storage.page_queries import DRIFT_MAP, FAULTS_OF_WINDOW, QUALITY_MAP
+from monitor.storage.page_queries import DRIFT_MAP, QUALITY_MAP
 
 OUTPUTS: Final = ("score", "prediction")
+MOST_FAULTS: Final = 50
 BLIND: Final = -1
 """Level of a cell in which no window could tell."""
 NONE: Final = -2
@@ -85,7 +86,7 @@ def drift(sources: Sources, model: str, version: str, stretch: Stretch) -> HeatM
     rows = [
         HeatRow(
             column,
-            worst=max(row["nearest"] for row in found.values()),
+            worst=max(row["nearest"][0] for row in found.values()),
             alarms=sum(row["drifted"] for row in found.values()),
             cells=tuple(_drift_cell(found.get(bucket)) for bucket in range(stretch.buckets)),
         )
@@ -99,8 +100,11 @@ def quality(sources: Sources, model: str, version: str, stretch: Stretch) -> Qua
     """What is missing, and what is wrong with values."""
     asked = {"model": model, "version": version, **stretch.values()}
     by_column: dict[str, dict[int, tuple[int, int]]] = defaultdict(dict)
+    faults: Counter[tuple[str, str]] = Counter()
     for row in sources.reader.rows(QUALITY_MAP, asked):
         by_column[row["column"]][row["bucket"]] = row["missing"], row["events"]
+        for reason, events in row["reasons"].items():
+            faults[row["column"], reason] += events
     if not by_column:
         raise NothingToShowError("No tested event in this time range: choose a longer one.")
     rows = [
@@ -113,9 +117,7 @@ def quality(sources: Sources, model: str, version: str, stretch: Stretch) -> Qua
         for column, found in by_column.items()
     ]
     rows.sort(key=lambda row: (-row.worst, row.column))
-    del asked["width_us"]
-    faults = sources.reader.rows(FAULTS_OF_WINDOW, asked)
-    told = tuple(FaultCount(row["column"], row["reason"], row["events"]) for row in faults)
+    told = tuple(FaultCount(*key, events) for key, events in faults.most_common(MOST_FAULTS))
     return Quality(
         HeatMap(times(stretch), stretch.width, stretch.width_us // US_PER_SECOND, tuple(rows)), told
     )
@@ -124,13 +126,13 @@ def quality(sources: Sources, model: str, version: str, stretch: Stretch) -> Qua
 def _drift_cell(row: dict[str, Any] | None) -> Cell:
     if row is None:
         return Cell(NONE, "not looked at")
-    if row["nearest"] < 0:
+    share, effect, needed, check, scale = row["nearest"]
+    if share < 0:
         return Cell(BLIND, f"cannot tell: {row['looks']} looks, none could see")
-    level = drift_level(row["nearest"])
     return Cell(
-        level,
-        f"{row['test']} {row['largest']:.3f} of {row['limit']:.3f} needed (window of "
-        f"{row['window']:,}); {row['drifted']} of {row['looks']} looks saw drift",
+        drift_level(share),
+        f"{check} {effect:.3f} of {needed:.3f} needed (window of {scale:,}); {row['drifted']} of "
+        f"{row['looks']} looks saw drift",
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from monitor.clock import to_datetime
 from monitor.dashboard.alerts import AlertRow, alert_list
 from monitor.dashboard.asked import Asked
 from monitor.dashboard.budget import Budget, budget
@@ -125,7 +126,7 @@ def model_page(
         "quality": lambda: quality(sources, model, version, stretch),
         "budget": lambda: budget(sources, one, end),
         "rejections": lambda: rejections(sources, model),
-        "events": lambda: recent_events(sources, model),
+        "events": lambda: recent_events(sources, model, _lately(tested)),
     }
     panels = asking.panels(asks)
     panels["traffic"] = aged(panels["traffic"], own.age(now) if own else "")
@@ -155,6 +156,14 @@ def _stretch(asked: Asked, tested: list[VersionFacts]) -> Stretch:
     last_at = max(facts.last_at for facts in tested)
     panes = sum(facts.events for facts in tested) / PANE_EVENTS
     return stretch_of(asked.range, asked.since, asked.to, first_at, last_at, panes)
+
+
+def _lately(tested: list[VersionFacts]) -> datetime:
+    """Long enough ago for some predictions: two panes of the version that answered last."""
+    if not tested:
+        return to_datetime(0)
+    newest = max(tested, key=lambda facts: facts.last_at)
+    return newest.last_at - 2 * newest.pane_length
 
 
 def _columns(card: ModelCard | None) -> tuple[str, ...]:

@@ -37,14 +37,17 @@ class VersionFacts:
     stored_at: datetime
     """When its newest pane was stored, by the server's clock."""
 
+    @property
+    def pane_length(self) -> timedelta:
+        """How much event time a pane had on average."""
+        return (self.last_at - self.first_at) / max(self.events // PANE_EVENTS, 1)
+
     def age(self, now: datetime) -> str:
         """What to say where no pane was stored for long; empty while they come as they did.
 
         Longer than four times what a pane took so far, at least a quarter of an hour.
         """
-        silent = now - self.stored_at
-        panes = max(self.events // PANE_EVENTS, 1)
-        usual = (self.last_at - self.first_at) / panes
+        silent, usual = now - self.stored_at, self.pane_length
         if silent <= max(4 * usual, timedelta(minutes=15)):
             return ""
         return f"Nothing was stored for {_length(silent)}; usually a pane took {_length(usual)}."

@@ -90,8 +90,7 @@ DRIFT_MAP = Query(
     "drift_map",
     "Of each column and bucket the look that came nearest to its threshold, or went furthest past.",
     """
-SELECT feature, bucket, max(share) AS nearest, argMax(effect, share) AS largest,
-    argMax(needed, share) AS limit, argMax(check, share) AS test, argMax(scale, share) AS window,
+SELECT feature, bucket, argMax((share, effect, needed, check, scale), share) AS nearest,
     count() AS looks, countIf(verdict = 'drift') AS drifted,
     countIf(verdict = 'cannot_tell') AS blind
 FROM
@@ -183,11 +182,11 @@ LIMIT 1100
 
 QUALITY_MAP = Query(
     "quality_map",
-    "Share of events without a usable value, by column and bucket.",
+    "Events without a usable value and faults of values, by column and bucket.",
     """
 SELECT column, intDiv(toUnixTimestamp64Micro(started_at)
         - toUnixTimestamp64Micro({since:DateTime64(6, 'UTC')}), {width_us:Int64}) AS bucket,
-    sum(n) AS events, sum(missing) AS missing
+    sum(n) AS events, sum(missing) AS missing, sumMap(faults) AS reasons
 FROM pane_summaries FINAL
 WHERE model = {model:String} AND model_version = {version:String}
     AND started_at >= {since:DateTime64(6, 'UTC')} AND started_at < {until:DateTime64(6, 'UTC')}
@@ -197,23 +196,23 @@ LIMIT 50000
 """,
 )
 
-FAULTS_OF_WINDOW = Query(
-    "faults_of_window",
-    "Faults of values by column and reason, from pane summaries.",
+NEWEST_EVENTS = Query(
+    "newest_events",
+    "The newest predictions of a model since a moment: a few raw rows, of the columns shown.",
     """
-SELECT column, reason, sum(events) AS events
+SELECT event_id, model_version, occurred_at, prediction, score, status, faults
 FROM
 (
-    SELECT column, faults
-    FROM pane_summaries FINAL
-    WHERE model = {model:String} AND model_version = {version:String} AND notEmpty(faults)
-        AND started_at >= {since:DateTime64(6, 'UTC')}
-        AND started_at < {until:DateTime64(6, 'UTC')}
+    SELECT event_id, model_version, occurred_at, prediction, score, status, faults, topic,
+        partition, offset
+    FROM predictions
+    WHERE model = {model:String} AND occurred_at >= {since:DateTime64(6, 'UTC')}
+    ORDER BY occurred_at DESC
+    LIMIT 2 * {limit:UInt32}
 )
-ARRAY JOIN mapKeys(faults) AS reason, mapValues(faults) AS events
-GROUP BY column, reason
-ORDER BY events DESC, column, reason
-LIMIT 500
+ORDER BY occurred_at DESC, offset DESC
+LIMIT 1 BY topic, partition, offset
+LIMIT {limit:UInt32}
 """,
 )
 
@@ -258,7 +257,7 @@ PAGE_QUERIES: Final[tuple[Query, ...]] = (
     SKETCHES_OF_WINDOW,
     CATEGORIES_OF_WINDOW,
     QUALITY_MAP,
-    FAULTS_OF_WINDOW,
+    NEWEST_EVENTS,
     REJECTIONS_OF_MODEL,
     PROFILE_CONTENT,
     PULSE,
