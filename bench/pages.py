@@ -277,7 +277,8 @@ def measure(house: ClickHouseSettings, rows: int, times: int, folder: Path) -> l
 def table(rows: list[Row]) -> str:
     """The figures as Markdown."""
     lines = [
-        "| page | questions | queries, ms | at best | engine's CPU, ms | slowest, ms | first paint, ms | |",
+        "| page | questions | queries, ms | at best | engine's CPU, ms | slowest, ms | "
+        "first paint, ms | |",
         "|---|---:|---:|---:|---:|---:|---:|---|",
     ]
     for row in rows:
