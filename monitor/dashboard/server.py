@@ -58,6 +58,7 @@ def listening(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen()  # who comes before the app is up waits
     except OSError as error:
         raise ConfigError(
             f"cannot serve pages at {host}:{port}: {error.strerror}; choose another --port (0: any)"
