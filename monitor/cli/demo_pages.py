@@ -37,6 +37,7 @@ def keep_pages(directory: Path, settings_file: Path) -> Pages:
     settings_file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     command = [sys.executable, "-m", "monitor.cli", "--config", str(settings_file.resolve())]
     stack.attach(directory, "worker", [*command, "run"])
+    (directory / "logs" / "pages.log").unlink(missing_ok=True)  # of a run before: another address
     log = stack.attach(directory, "pages", [*command, "dashboard", "--port", "0"])
     deadline_s = time.monotonic() + WAIT_S
     while time.monotonic() < deadline_s:
