@@ -5,7 +5,7 @@ before it was observed.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from producers import flights
 from schemas import ModelCard
 
 CARD = Path(__file__).parents[1] / "models" / "flights.yaml"
-STEP = pd.Timedelta(hours=3)
+STEP = pd.Timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class Feed:
 def run(
     watch: PerformanceWatch, rows: MemoryRows, versions: Sequence[Shadowed]
 ) -> Iterator[CohortReport]:
-    """Feed all versions' flights and their labels in steps of a few hours; what closes."""
+    """Feed all versions' flights and their labels day by day; what closes."""
     feed = Feed(rows)
     offset = label_offset = 0
     tables = [one.scored.sort_values("occurred_at", kind="stable") for one in versions]
@@ -178,13 +178,27 @@ def run(
         for one, table in zip(versions, tables, strict=True):
             part = table[table["occurred_at"].between(moment, until, inclusive="left")]
             if len(part):
-                groups.append(columns_of(one.card, part, offset))
-                offset += len(part)
+                groups.append(columns_of(one.card, part, 0))
+        groups = _in_time(groups, offset)
+        offset += sum(map(len, groups))
         part = arrived[arrived["observed_at"].between(moment, until, inclusive="left")]
         labels = labels_of(part, label_offset)
         label_offset += len(part)
         yield from feed.give(watch, groups, labels)
         moment = until
+
+
+def _in_time(groups: Sequence[PredictionColumns], first_offset: int) -> list[PredictionColumns]:
+    """Offsets in the order of time over all versions, as one log has them."""
+    times = [one.occurred_us for one in groups]
+    together = np.concatenate([np.zeros(0, np.int64), *times])
+    place = np.empty(len(together), np.int64)
+    place[np.argsort(together, kind="stable")] = np.arange(first_offset, first_offset + len(place))
+    ends = np.cumsum([len(one) for one in groups])
+    return [
+        replace(one, offsets=place[end - len(one) : end])
+        for one, end in zip(groups, ends.tolist(), strict=True)
+    ]
 
 
 def losses_of(truth: Float64, score: Float64) -> Float64:

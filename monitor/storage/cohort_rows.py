@@ -205,6 +205,8 @@ def chosen(rows: Any, span: CohortSpan) -> Bool:
     )
     event_us = np.minimum(occurred_us, sent_us)
     found: Bool = (event_us >= span.started_us) & (event_us < span.ended_us)
+    if not found.any():
+        return found
     found &= occurred_us < span.latest_us
     found &= np.asarray(rows["offset"]) < span.answers_below
     found &= np.asarray(rows["partition"]) == span.partition
