@@ -51,7 +51,9 @@ def run_backtest(
     ...     pd.DataFrame({"x": x[:10_000] + np.repeat([0.0, 2.0], 5_000)}), card,
     ...     pd.DataFrame({"x": x[10_000:]}))
     >>> [(alert.feature, 5_000 <= alert.firing_event < 5_050) for alert in result.alerts]
-    [('x', True)]
+    [('x', True), ('x', True)]
+    >>> [alert.moves[0].labels["severity"] for alert in result.alerts]
+    ['critical', 'warning']
     """
     dataset = as_dataset(events, card, "the events")
     coverage = truths = None

@@ -102,17 +102,17 @@ class Judge:
     def _as_critical(self, finding: Finding, policy: Policy) -> Measurement | None:
         """A finding as a critical alert sees it: drift only where its weight is critical."""
         measurement = finding.measurement
-        known = key_of(finding, "critical") in self.lives
+        known = self.lives.get(key_of(finding, "critical"))
         if measurement.verdict is not Verdict.DRIFT:
             return measurement if known else None
         heavy = self._weight(finding, policy)
         if heavy >= CRITICAL_WEIGHT:
             return measurement
-        return (
-            replace(measurement, verdict=Verdict.OK, cleared=heavy < CLEAR_WEIGHT)
-            if known
-            else None
-        )
+        if known is None:
+            return None
+        # A window that holds events from before the trouble does not say that it is lighter now.
+        since = finding.span.started_us > known.starts_us
+        return replace(measurement, verdict=Verdict.OK, cleared=since and heavy < CLEAR_WEIGHT)
 
     def _weight(self, finding: Finding, policy: Policy) -> float:
         version, own = (finding.model, finding.model_version), finding.measurement.feature

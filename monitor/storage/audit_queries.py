@@ -1,15 +1,14 @@
 """Named questions of audits: one prediction and what surrounds it, and rows for exports.
 
 In and out: as in `queries`. Each finds its rows by an index or by the start of a key, so that the
-number of stored rows hardly matters: the event id by its Bloom filter, all else from there.
+number of stored rows hardly matters: the event id by its Bloom filter, all else from there. What
+is in a handful of places is found sooner by one thread that looks at the index first.
 """
 
 from typing import Final
 
 from monitor.storage.queries import Query
 
-_ONE_PLACE: Final = "SETTINGS max_threads = 1, use_skip_indexes_on_data_read = 0"
-"""What is in a handful of places is found sooner by one thread that looks at the index first."""
 _MOST_SEARCHED: Final = 5_000_000
 """Rows that a look-up around one prediction may read: a model's busy hours, not its years."""
 
@@ -22,8 +21,8 @@ SELECT model, model_version, event_id, occurred_at, appended_at, repeated, role,
 FROM predictions
 WHERE event_id = {event_id:String}
 LIMIT 200
-"""
-    + _ONE_PLACE,
+SETTINGS max_threads = 1, use_skip_indexes_on_data_read = 0
+""",
 )
 
 RECORD = Query(
@@ -38,8 +37,8 @@ FROM predictions
 WHERE model = {model:String} AND occurred_at = {occurred_at:DateTime64(6, 'UTC')}
     AND topic = {topic:String} AND partition = {partition:Int32} AND offset = {offset:Int64}
 LIMIT 1
-"""
-    + _ONE_PLACE,
+SETTINGS max_threads = 1, use_skip_indexes_on_data_read = 0
+""",
 )
 
 ANSWERS_TO_REQUEST = Query(
@@ -54,8 +53,8 @@ WHERE model = {model:String} AND request_id = {request_id:String} AND request_id
 ORDER BY occurred_at, offset
 LIMIT 1 BY topic, partition, offset
 LIMIT 100
-"""
-    + _ONE_PLACE,
+SETTINGS max_threads = 1, use_skip_indexes_on_data_read = 0
+""",
     most_rows_read=_MOST_SEARCHED,
 )
 
@@ -70,8 +69,8 @@ WHERE model = {model:String} AND entity_id = {entity_id:String} AND entity_id !=
     AND occurred_at < {until:DateTime64(6, 'UTC')}
 ORDER BY occurred_at DESC
 LIMIT {limit:UInt32}
-"""
-    + _ONE_PLACE,
+SETTINGS max_threads = 1, use_skip_indexes_on_data_read = 0
+""",
 )
 
 LABELS_FOR = Query(
@@ -86,8 +85,8 @@ WHERE model = {model:String} AND (
 ORDER BY appended_at DESC, offset DESC
 LIMIT 1 BY topic, partition, offset
 LIMIT 1000
-"""
-    + _ONE_PLACE,
+SETTINGS max_threads = 1, use_skip_indexes_on_data_read = 0
+""",
     most_rows_read=_MOST_SEARCHED,
 )
 
@@ -102,8 +101,8 @@ WHERE model = {model:String}
 ORDER BY appended_at DESC, model_version
 LIMIT 1 BY model_version, appended_at, card_hash
 LIMIT 1000
-"""
-    + _ONE_PLACE,
+SETTINGS max_threads = 1, use_skip_indexes_on_data_read = 0
+""",
 )
 
 BOUNDARY_BEFORE = Query(
@@ -116,8 +115,8 @@ WHERE model = {model:String} AND model_version = {model_version:String}
     AND topic = {topic:String} AND partition = {partition:Int32} AND offset <= {offset:Int64}
 ORDER BY offset DESC, at DESC
 LIMIT 1
-"""
-    + _ONE_PLACE,
+SETTINGS max_threads = 1, use_skip_indexes_on_data_read = 0
+""",
 )
 
 PROFILE_CONTENT = Query(
@@ -125,8 +124,8 @@ PROFILE_CONTENT = Query(
     "A reference profile by its content address.",
     """
 SELECT content FROM profiles WHERE profile_hash = {profile_hash:String} LIMIT 1
-"""
-    + _ONE_PLACE,
+SETTINGS max_threads = 1, use_skip_indexes_on_data_read = 0
+""",
     binary=("content",),
 )
 

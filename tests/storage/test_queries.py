@@ -190,6 +190,7 @@ def test_questions_about_alerts(filled: ClickHouseStore) -> None:
     assert open_alert["annotations"]["owner"] == "delays team"
 
 
+@pytest.mark.integration
 def test_the_current_state_follows_the_log_not_the_event_times(clickhouse: ClickHouseStore) -> None:
     mark = "cd" * 8
     future = replace(
