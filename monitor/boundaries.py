@@ -22,7 +22,8 @@ from monitor.errors import ConfigError, ContractError
 from monitor.events import Record, RejectedRecord
 from monitor.findings import Span
 from monitor.judging.acceptance import Acceptance
-from monitor.judging.judge import Judge, Policy
+from monitor.judging.judge import Judge
+from monitor.judging.policy import Policy
 from monitor.rebasing import Order
 from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
 from monitor.snapshots import Snapshots

@@ -23,7 +23,7 @@ from monitor.detectors.battery import Battery
 from monitor.errors import ConfigError, ProfileError
 from monitor.events import SIGNALS, Fault, Float64, PaneSummary, PredictionColumns
 from monitor.findings import Finding, Span, finding_of
-from monitor.judging.judge import Policy
+from monitor.judging.policy import Policy
 from monitor.rebasing import Rebased
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import Codes

@@ -13,7 +13,8 @@ from monitor.broker import Partition
 from monitor.decisions import AcceptedTurn, Boundary, Ruling
 from monitor.events import LabelColumns, PaneSummary, PredictionColumns, RejectedRecord
 from monitor.findings import Finding
-from monitor.judging.judge import Judge, Policy
+from monitor.judging.judge import Judge
+from monitor.judging.policy import Policy
 from monitor.performance.report import CohortReport
 from monitor.publishing.outgoing import Outgoing
 from monitor.storage.store import StoreBatch, StoredUntil

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.backtest.label_rows import LabelBatch
-from monitor.backtest.record import RowRecord
+from monitor.backtest.record import PARTITION, FileBatch, RowRecord
 from monitor.config import LimitSettings
 from monitor.errors import ConfigError
 from monitor.events import Bool, Int64, PredictionColumns, Record, Validated
@@ -32,41 +32,29 @@ from schemas.model import ModelCard
 from schemas.values import HashKey
 
 BATCH_ROWS: Final = 10_000
-PARTITION: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
-class RowBatch(Sequence[Record]):
-    """Rows [start, stop) of a data set as records, each made only when it is asked for."""
+class RowBatch(FileBatch):
+    """Rows of a data set: the row is the offset."""
 
     dataset: Dataset
     card: ModelCard
     topic: str
-    start: int
-    stop: int
 
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Record]: ...
-    def __getitem__(self, index: int | slice) -> Record | list[Record]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(len(self))[index]]
-        row = range(self.start, self.stop)[index]
-        event = RowEvents(self.dataset, self.card, np.array([row]))[0]
+    def record(self, offset: int) -> Record:
+        """A row as the record of a prediction."""
+        event = RowEvents(self.dataset, self.card, np.array([offset]))[0]
         event["occurred_at"] = event["occurred_at"].isoformat()
         present = {name: value for name, value in event.items() if value is not None}
         return RowRecord(
             topic=self.topic,
             partition=PARTITION,
-            offset=row,
+            offset=offset,
             timestamp=0,
             key=self.card.model.encode(),
             value=json.dumps(present).encode(),
-            headers=self._sent(row),
+            headers=self._sent(offset),
         )
 
     def _sent(self, row: int) -> list[tuple[str, bytes]]:
@@ -109,7 +97,7 @@ def row_batches(dataset: Dataset, card: ModelCard, topic: str) -> Iterator[RowBa
     """All rows in the file's order."""
     for start in range(0, dataset.n_rows, BATCH_ROWS):
         stop = min(start + BATCH_ROWS, dataset.n_rows)
-        yield RowBatch(dataset, card, topic, start, stop)
+        yield RowBatch(start, stop, dataset, card, topic)
 
 
 class RowValidator(Validator):

@@ -10,8 +10,9 @@ import pandas as pd
 
 from monitor.backtest.label_rows import LabelBatch, LabelRows
 from monitor.backtest.labels import LabelCoverage, label_coverage
+from monitor.backtest.record import PARTITION
 from monitor.backtest.result import BacktestResult
-from monitor.backtest.rows import PARTITION, RowBatch, RowValidator, check_rows, row_batches
+from monitor.backtest.rows import RowBatch, RowValidator, check_rows, row_batches
 from monitor.backtest.store import ReportStore
 from monitor.backtest.wiring import LIMITS, MEMBERSHIP, TOPICS, new_pipeline
 from monitor.broker import Partition

@@ -16,9 +16,8 @@ import orjson
 from monitor.alerts import AlertMove, AlertState
 from monitor.backtest.caught import Firing
 from monitor.backtest.labels import LabelCoverage
-from monitor.backtest.record import RowRecord
+from monitor.backtest.record import PARTITION, RowRecord
 from monitor.backtest.result import BacktestResult
-from monitor.backtest.rows import PARTITION
 from monitor.backtest.store import ReportStore
 from monitor.backtest.wiring import LIMITS, MEMBERSHIP, TOPICS, new_pipeline
 from monitor.clock import US_PER_SECOND, ManualClock

@@ -22,7 +22,7 @@ from monitor.judging.incidents import Incidents
 from monitor.judging.life import AlertLife, Mark, Step
 from monitor.judging.links import Links
 from monitor.judging.lives import Lives, by_windows, of_labels_alone, restored
-from monitor.judging.policy import Policy as Policy
+from monitor.judging.policy import Policy
 from monitor.judging.severity import (
     CLEAR_WEIGHT,
     CRITICAL_WEIGHT,

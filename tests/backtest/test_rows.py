@@ -41,7 +41,7 @@ def messy() -> pd.DataFrame:
 
 def read(dataset: Dataset, card: ModelCard) -> tuple[Validated, Validated]:
     """By whole columns, and record by record."""
-    batch = RowBatch(dataset, card, TOPICS[0], 0, dataset.n_rows)
+    batch = RowBatch(0, dataset.n_rows, dataset, card, TOPICS[0])
     by_columns = RowValidator(LimitSettings(), *TOPICS)
     by_records = Validator(LimitSettings(), *TOPICS)
     by_columns.set_card(card)

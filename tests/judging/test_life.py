@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from monitor.alerts import AlertState
 from monitor.findings import Finding, Span, Verdict
-from monitor.judging.judge import Judge, Policy
+from monitor.judging.judge import Judge
 from monitor.judging.life import AlertLife
+from monitor.judging.policy import Policy
 from tests.judging.samples import MEASURED
 
 LEGAL = {

@@ -16,7 +16,8 @@ from monitor.alerts import AlertMove, AlertState
 from monitor.checks.stopped import stopped
 from monitor.errors import ContractError
 from monitor.findings import Finding, Span, Verdict, finding_of
-from monitor.judging.judge import Judge, Policy
+from monitor.judging.judge import Judge
+from monitor.judging.policy import Policy
 from schemas import fingerprint
 from schemas.command import Command
 from tests.judging.samples import MEASURED

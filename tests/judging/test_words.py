@@ -6,7 +6,8 @@ import pytest
 
 from monitor.checks.registration import registration
 from monitor.findings import Finding, Measurement, Span
-from monitor.judging.judge import Judge, Policy
+from monitor.judging.judge import Judge
+from monitor.judging.policy import Policy
 from monitor.judging.words import sentence
 from tests.judging.samples import MEASURED
 

@@ -11,7 +11,7 @@ from monitor.errors import StateError, StorageError
 from monitor.packing import pack, unpack
 from monitor.performance.calendar import NEVER_US, Calendar, Clock, Passed
 from monitor.performance.cohorts import UNLABELLED_HOURS, Cohorts
-from monitor.performance.lookup import Looked, LookUp, MemoryLookUp
+from monitor.performance.lookup import Looked, LookUp
 from tests.performance.events import (
     CALENDAR,
     HOUR_US,
@@ -22,6 +22,7 @@ from tests.performance.events import (
     oracle,
     truths_of,
 )
+from tests.performance.memory_lookup import MemoryLookUp
 
 
 @st.composite
