@@ -25,13 +25,14 @@ from monitor.judging.acceptance import Acceptance
 from monitor.judging.judge import Judge
 from monitor.judging.policy import Policy
 from monitor.rebasing import Order
-from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
+from monitor.roster import UNTESTABLE, Roster, VersionKey
 from monitor.snapshots import Snapshots
 from monitor.telemetry import Telemetry
 from monitor.validation.cards import parse_command
 from monitor.validation.moments import LATEST_US
 from monitor.validation.reasons import Reasons, reason
 from monitor.validation.validator import Validator
+from monitor.version_monitor import VersionMonitor
 from monitor.work import Desk
 from schemas import ModelCard
 from schemas.command import Command

@@ -15,7 +15,8 @@ from monitor.checks.stopped import stopped
 from monitor.clock import Clock
 from monitor.events import PredictionColumns
 from monitor.findings import Finding, Measurement, Span, finding_of, span_of_event
-from monitor.roster import VersionKey, VersionMonitor
+from monitor.roster import VersionKey
+from monitor.version_monitor import VersionMonitor
 
 COMMANDS_REMEMBERED = 500
 """Ids of a model's last commands among which a repeat is recognised."""

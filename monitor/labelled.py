@@ -30,9 +30,10 @@ from monitor.performance.drifts import Drift
 from monitor.performance.report import CohortReport
 from monitor.performance.verdicts import chain_measurement, regressed_measurement
 from monitor.performance.watch import PerformanceWatch
-from monitor.roster import Roster, VersionKey, VersionMonitor
+from monitor.roster import Roster, VersionKey
 from monitor.storage.cohort_rows import PendingRows
 from monitor.storage.store import Store, StoreBatch
+from monitor.version_monitor import VersionMonitor
 from schemas import ModelCard
 
 SEQUENTIAL_TESTS: Final = 5

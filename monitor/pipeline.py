@@ -31,7 +31,7 @@ from monitor.publishing.alert_event import alert_records
 from monitor.publishing.outgoing import Outgoing, Publisher
 from monitor.publishing.rejection import rejection_records
 from monitor.restoring import Saved
-from monitor.roster import Roster, VersionMonitor
+from monitor.roster import Roster
 from monitor.snapshots import Snapshots
 from monitor.storage.refusal import refused_before
 from monitor.storage.store import Store, StoreBatch, StoredUntil
@@ -40,6 +40,7 @@ from monitor.telemetry import Telemetry
 from monitor.tracing import traced
 from monitor.validation.punctuality import Punctuality
 from monitor.validation.validator import Validator
+from monitor.version_monitor import VersionMonitor
 from monitor.versions import Versions, Watched, version_of
 from monitor.windows.panes import Chunk
 from monitor.work import Commit, Desk

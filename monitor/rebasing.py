@@ -71,6 +71,13 @@ class Rebased:
         """`Battery.observe` of codes against the original."""
         return self.battery.observe(self.recoded(codes))
 
+    def prepare(self, codes: Codes, first_event: int, looks: Sequence[tuple[int, int]]) -> None:
+        """Measure at once the windows (scale, last event) that the next panes will close.
+
+        `codes` uint16[columns, n] are consecutive events from `first_event` on that hold them.
+        It changes nothing that is said.
+        """
+
     def test(self, window: Window) -> Iterator[Measurement]:
         """`Battery.test`; of a window that began before what is accepted nothing can be told."""
         measurements = self.battery.test(window.scale, self.recoded(window.codes))

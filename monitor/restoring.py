@@ -30,7 +30,8 @@ from monitor.judging.record import finding_of_saved, move_of_saved
 from monitor.packing import pack, unpack
 from monitor.performance.calendar import LabelClock
 from monitor.rebasing import accepted_of_saved
-from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
+from monitor.roster import UNTESTABLE, Roster, VersionKey
+from monitor.version_monitor import VersionMonitor
 from monitor.windows.duplicates import RecentIds
 from monitor.windows.panes import Pane
 from schemas import ModelCard

@@ -21,8 +21,9 @@ from monitor.judging.judge import Judge
 from monitor.labelled import Labelled
 from monitor.publishing.outgoing import Outgoing
 from monitor.restoring import Said, Saved, left_behind
-from monitor.roster import Roster, VersionKey, VersionMonitor
+from monitor.roster import Roster, VersionKey
 from monitor.state import StateBook
+from monitor.version_monitor import VersionMonitor
 from monitor.work import Work
 
 log = logging.getLogger(__name__)

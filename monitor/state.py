@@ -43,7 +43,8 @@ from monitor.restoring import (
     said,
     seal,
 )
-from monitor.roster import Roster, VersionKey, VersionMonitor
+from monitor.roster import Roster, VersionKey
+from monitor.version_monitor import VersionMonitor
 from monitor.windows.panes import Pane
 from schemas import ModelCard
 

@@ -21,10 +21,11 @@ from monitor.errors import StorageError
 from monitor.events import PredictionColumns
 from monitor.findings import Finding, Measurement, Span, span_of_event
 from monitor.labelled import Labelled
-from monitor.roster import UNTESTABLE, Roster, VersionKey, VersionMonitor
+from monitor.roster import UNTESTABLE, Roster, VersionKey
 from monitor.snapshots import Snapshots
 from monitor.succession import Takeover, live, takeovers
 from monitor.telemetry import Telemetry
+from monitor.version_monitor import VersionMonitor
 from monitor.windows.duplicates import mark_resends
 from monitor.work import Desk
 

@@ -7,7 +7,7 @@ that has begun: it is the same at every try.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from monitor.alerts import AlertMove
+from monitor.alerts import AlertMove, AlertState
 from monitor.attribution.root_cause import RootCause, with_cause
 from monitor.broker import Partition
 from monitor.decisions import AcceptedTurn, Boundary, Ruling
@@ -102,7 +102,7 @@ class Desk:
         self.work.findings += [with_cause(one, known.get(id(one))) for one in findings]
         self.work.moves += [
             replace(move, finding=with_cause(move.finding, known.get(id(move.finding))))
-            if known
+            if known and move.previous is not AlertState.FIRING
             else move
             for move in moves
         ]

@@ -20,9 +20,9 @@ from monitor.clock import Clock, SystemClock
 from monitor.profiling.build import build_profile
 from monitor.profiling.dataset import Dataset, frame_dataset
 from monitor.profiling.files import check_fit
-from monitor.roster import Encoder, encode
 from monitor.sketches.profile import Profile
 from monitor.telemetry import Telemetry
+from monitor.version_monitor import Encoder, encode
 from schemas.model import ModelCard
 from schemas.values import HashKey
 

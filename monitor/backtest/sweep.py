@@ -20,8 +20,8 @@ from monitor.errors import ConfigError
 from monitor.events import PredictionColumns
 from monitor.profiling.build import recalibrated
 from monitor.profiling.dataset import Dataset
-from monitor.roster import Encoded, encode
 from monitor.sketches.profile import Profile
+from monitor.version_monitor import Encoded, encode
 from schemas.model import ModelCard, Monitoring
 from schemas.values import HashKey
 
@@ -113,7 +113,7 @@ class _EncodedOnce:
         self._last: tuple[PredictionColumns, Encoded] | None = None
 
     def __call__(self, profile: Profile, columns: PredictionColumns) -> Encoded:
-        """See `monitor.roster.encode`."""
+        """See `monitor.version_monitor.encode`."""
         if self._last is None or self._last[0].numbers is not columns.numbers:
             self._last = (columns, encode(profile, columns))
         return self._last[1]

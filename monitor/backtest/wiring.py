@@ -12,10 +12,11 @@ from monitor.config import EscalationSettings, LimitSettings, TopicSettings, Wor
 from monitor.judging.judge import Judge
 from monitor.pipeline import Pipeline
 from monitor.publishing.memory import MemoryPublisher
-from monitor.roster import Encoder, Roster, encode
+from monitor.roster import Roster
 from monitor.storage.memory import MemoryStore
 from monitor.telemetry import Telemetry
 from monitor.validation.validator import Validator
+from monitor.version_monitor import Encoder, encode
 
 MEMBERSHIP: Final = Membership("backtest", 1, "backtest", None)
 TOPICS: Final = TopicSettings()

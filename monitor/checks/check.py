@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
 from monitor.checks.history import History
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.events import Float64
 from monitor.findings import Measurement
 from monitor.sketches.profile import Profile
@@ -56,6 +56,14 @@ class Check(Protocol):
     @classmethod
     def of(cls, context: CheckContext) -> Self | None:
         """The check of a version; None where it does not apply."""
+        ...
+
+    def prepare(self, block: PaneBlock) -> None:
+        """Measure at once whatever of these panes does not depend on what the check keeps.
+
+        Each is looked at later, in order. It changes nothing that is said, and what the check
+        keeps stays as it is.
+        """
         ...
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:

@@ -12,7 +12,7 @@ import numpy as np
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
 from monitor.checks.history import DEPTH, KNOTS, History
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.runs import Runs, longest_runs
 from monitor.events import Float64
 from monitor.findings import Measurement, Verdict
@@ -100,6 +100,9 @@ class Collapsed:
     def of(cls, context: CheckContext) -> Self | None:
         """None where the reference held no whole pane."""
         return cls(context) if context.learned else None
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""

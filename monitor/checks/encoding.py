@@ -13,7 +13,7 @@ import numpy as np
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
 from monitor.checks.history import DEPTH, LONG, MAX_NAMES, History
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.events import Float64
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.category import CategoryReference
@@ -88,6 +88,9 @@ class Encoding:
     def of(cls, context: CheckContext) -> Self | None:
         """None without categories, or where the reference held too few panes."""
         return cls(context) if context.learned else None
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""

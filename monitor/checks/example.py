@@ -13,7 +13,7 @@ import numpy as np
 
 from monitor.checks.check import Check, CheckContext
 from monitor.checks.history import History
-from monitor.checks.pane_view import UNSEEN, PaneFault, PaneView
+from monitor.checks.pane_view import UNSEEN, PaneBlock, PaneFault, PaneView
 from monitor.checks.suite import CheckSuite, learn
 from monitor.clock import US_PER_DAY
 from monitor.events import Float64
@@ -163,14 +163,9 @@ def _pane(profile: Profile, index: int, **broken: Any) -> PaneView:
             other = np.flatnonzero(codes[row] == len(column.names)).tolist()
             faults += [(at, column.name, UNSEEN, categories[column.name][at]) for at in other]
     assert NULL_CODE not in codes or np.isnan(numbers).any()
-    return PaneView(
-        index=index,
-        codes=codes,
-        values=numbers,
-        signals=no_signals(PANE),
-        occurred_us=_times(index),
-        faults=tuple(sorted(faults, key=lambda fault: fault[:3])),
-    )
+    ordered = sorted(faults, key=lambda fault: fault[:3])
+    signals, times = no_signals(PANE), _times(index)
+    return PaneBlock.cut(index, PANE, codes, numbers, signals, times, ordered).pane(0)
 
 
 def _no_calibration(columns: int) -> Calibration:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.runs import Runs
 from monitor.checks.vectors import Inputs
 from monitor.errors import StateError
@@ -93,6 +93,9 @@ class History:
         """Knots of the past of each number, NaN until there is one."""
         self.past_shares: Float64 = np.zeros(self._width)
         self._now: dict[int, tuple[Float64, Float64]] = {}
+
+    def prepare(self, block: PaneBlock) -> None:
+        """Summarise the next panes at once, before each is taken."""
 
     def add(self, pane: PaneView) -> None:
         """Take the next closed pane."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.quantiles import QUANTILES, FirstPanes, usual_levels
 from monitor.checks.shares import Excess, ShareWatch, Usual, measured, most_telling
 from monitor.events import Float64
@@ -60,6 +60,9 @@ class Latency:
     def of(cls, context: CheckContext) -> Self | None:
         """It applies to every version."""
         return cls(context)
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """One measurement of the whole version, where there is something to say."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.future import spoken
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.shares import NEVER, NEVER_FLOOR, ShareWatch, measured
 from monitor.errors import StateError
 from monitor.events import Bool, Float64
@@ -65,6 +65,9 @@ class Leak:
     def of(cls, context: CheckContext) -> Self | None:
         """It applies to every version."""
         return cls(context)
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """One measurement for each feature known later."""

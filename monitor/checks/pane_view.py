@@ -1,10 +1,17 @@
-"""What a check sees: one closed pane of one model version, n events, resends left out.
+"""What a check sees: closed panes of one model version, n events each, resends left out.
 
-In: a closed pane, its numbers, signals and faults. Out: `PaneView`s, of the stream and of the
-reference alike. Never: another pane; a check keeps what it needs of earlier ones.
+In: closed panes, their numbers, signals and faults. Out: `PaneView`s, of the stream and of the
+reference alike, and the `PaneBlock` that those closed by one batch stand in. Never: an earlier
+pane; a check keeps what it needs of those.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import Generic, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from monitor.events import SIGNALS, Float64, Int64
 from monitor.sketches.codes import Codes
@@ -15,24 +22,115 @@ PaneFault = tuple[int, str, str, float | str | None]
 UNSEEN = "unseen_by_reference"
 """Reason of a category's value that the reference never had, beside the faults of validation."""
 
+Measures = TypeVar("Measures")
+Value = TypeVar("Value", bound=np.generic)
 
-@dataclass(frozen=True, slots=True)
-class PaneView:
-    """One pane, oldest event first."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PaneBlock:
+    """Consecutive panes in whole arrays, so that what is measured of each is measured at once.
+
+    How panes are put into blocks depends on how events come in batches: nothing that is said of a
+    pane may depend on the others of its block.
+    """
 
     index: int
-    """Of the pane in its stream, counted from 0."""
+    """Of the first pane in its stream."""
     codes: Codes
-    """uint16[columns, n] against the profile."""
+    """uint16[panes, columns, n] against the profile."""
     values: Float64
-    """float64[number columns, n], NaN where there is no usable value."""
+    """float64[panes, number columns, n], NaN where there is no usable value."""
     signals: Float64
-    """float64[len(SIGNALS), n]."""
+    """float64[panes, len(SIGNALS), n]."""
     occurred_us: Int64
-    faults: tuple[PaneFault, ...]
+    """int64[panes, n]."""
+    faults: tuple[tuple[PaneFault, ...], ...]
+    """Of each pane."""
+
+    @classmethod
+    def cut(
+        cls,
+        index: int,
+        size: int,
+        codes: Codes,
+        values: Float64,
+        signals: Float64,
+        occurred_us: Int64,
+        faults: Iterable[PaneFault],
+    ) -> Self:
+        """As many panes of `size` events as there are, from arrays whose last axis is the event.
+
+        The rows of `faults`, in their order, count from the first event; an odd rest is left out.
+        """
+        panes = occurred_us.size // size
+        found: list[list[PaneFault]] = [[] for _ in range(panes)]
+        for row, feature, reason, value in takewhile(lambda one: one[0] < panes * size, faults):
+            found[row // size].append((row % size, feature, reason, value))
+        return cls(
+            index,
+            _in_panes(codes, panes, size),
+            _in_panes(values, panes, size),
+            _in_panes(signals, panes, size),
+            occurred_us[: panes * size].reshape(panes, size),
+            tuple(map(tuple, found)),
+        )
 
     def __len__(self) -> int:
-        return int(self.codes.shape[1])
+        return len(self.codes)
+
+    def signal(self, name: str) -> Float64:
+        """One of the signals, float64[panes, n]."""
+        row: Float64 = self.signals[:, SIGNALS.index(name)]
+        return row
+
+    def pane(self, place: int) -> "PaneView":
+        """The pane at a place, counted from 0."""
+        return PaneView(self, place)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PaneView:
+    """One pane of a block, oldest event first."""
+
+    block: PaneBlock
+    place: int
+
+    def __len__(self) -> int:
+        return int(self.block.codes.shape[2])
+
+    @property
+    def index(self) -> int:
+        """Of the pane in its stream, counted from 0."""
+        return self.block.index + self.place
+
+    @property
+    def codes(self) -> Codes:
+        """uint16[columns, n] against the profile."""
+        rows: Codes = self.block.codes[self.place]
+        return rows
+
+    @property
+    def values(self) -> Float64:
+        """float64[number columns, n], NaN where there is no usable value."""
+        rows: Float64 = self.block.values[self.place]
+        return rows
+
+    @property
+    def signals(self) -> Float64:
+        """float64[len(SIGNALS), n]."""
+        rows: Float64 = self.block.signals[self.place]
+        return rows
+
+    @property
+    def occurred_us(self) -> Int64:
+        """int64[n]."""
+        rows: Int64 = self.block.occurred_us[self.place]
+        return rows
+
+    @property
+    def faults(self) -> tuple[PaneFault, ...]:
+        """What validation and the profile found of its values."""
+        return self.block.faults[self.place]
 
     def unseen(self, feature: str) -> list[str]:
         """The values of a category that the reference never had."""
@@ -42,3 +140,32 @@ class PaneView:
         """One row of the signals, float64[n]."""
         row: Float64 = self.signals[SIGNALS.index(name)]
         return row
+
+
+def _in_panes(rows: NDArray[Value], panes: int, size: int) -> NDArray[Value]:
+    """Rows of events as [panes, rows, size], each pane in one piece."""
+    cut = rows[:, : panes * size].reshape(len(rows), panes, size)
+    return np.ascontiguousarray(cut.transpose(1, 0, 2))
+
+
+class InBulk(Generic[Measures]):
+    """What is measured of a block's panes at once; the last block's is remembered.
+
+    >>> highest = InBulk(lambda block: block.values.max(axis=2))
+    >>> none, times = np.zeros((0, 4)), np.zeros(4, np.int64)
+    >>> values = np.array([[1.0, 5.0, 2.0, 3.0]])
+    >>> block = PaneBlock.cut(7, 2, none.astype(np.uint16), values, none, times, ())
+    >>> highest.of(block).tolist(), block.pane(1).index
+    ([[5.0], [3.0]], 8)
+    """
+
+    def __init__(self, measure: Callable[[PaneBlock], Measures]) -> None:
+        self._measure = measure
+        self._known: tuple[PaneBlock, Measures] | None = None
+
+    def of(self, block: PaneBlock) -> Measures:
+        """The measures of a block."""
+        if self._known is None or self._known[0] is not block:
+            self._known = None
+            self._known = (block, self._measure(block))
+        return self._known[1]

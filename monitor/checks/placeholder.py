@@ -12,7 +12,7 @@ import numpy as np
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
 from monitor.checks.history import DEPTH, KNOTS, Float32, History
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.events import Bool, Float64
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.profile import Profile
@@ -102,6 +102,9 @@ class Placeholder:
     def of(cls, context: CheckContext) -> Self | None:
         """None where the reference held too few panes."""
         return cls(context) if context.learned else None
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""

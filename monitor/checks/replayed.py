@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.future import spoken
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.shares import ShareWatch, Usual, measured
 from monitor.checks.vectors import VectorMemory, Vectors, distinct
 from monitor.clock import US_PER_SECOND
@@ -63,6 +63,9 @@ class Replayed:
         if learned is None or learned[0] > 0.5:
             return None
         return cls(context)
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """One measurement of the whole version, where there is something to say."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
-from monitor.checks.pane_view import PaneFault, PaneView
+from monitor.checks.pane_view import PaneBlock, PaneFault, PaneView
 from monitor.events import Float64
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.category import CategoryReference
@@ -81,6 +81,9 @@ class Schema:
     def of(cls, context: CheckContext) -> Self | None:
         """None where the reference held no whole pane."""
         return cls(context) if context.learned else None
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.shares import Excess, ShareWatch, Usual, measured
 from monitor.findings import Measurement
 from monitor.sketches.profile import Profile
@@ -79,6 +79,10 @@ class ShareCheck(ABC):
     @abstractmethod
     def words(self, pane: PaneView, excess: Excess) -> tuple[str, Mapping[str, float]]:
         """One plain sentence, and the numbers behind it."""
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check`."""
+        del block
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """One measurement of the whole version, where there is something to say."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.checks.check import CheckContext, Learned
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.errors import StateError
 from monitor.events import Float64, Int64
 from monitor.findings import Measurement, Verdict
@@ -92,6 +92,9 @@ class Skew:
     def of(cls, context: CheckContext) -> Self | None:
         """Only where the reference is long enough."""
         return cls(context) if "peak" in context.learned else None
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """What the stretch that ends with this pane says, if one does."""

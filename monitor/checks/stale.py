@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.future import spoken
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.quantiles import FirstPanes, usual_levels
 from monitor.checks.replayed import seen_before
 from monitor.checks.shares import ShareWatch, Usual, measured, most_telling
@@ -85,6 +85,9 @@ class Stale:
     def of(cls, context: CheckContext) -> Self | None:
         """It applies to every version."""
         return cls(context)
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """One measurement of the whole version, where there is something to say."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.runs import Runs, longest_runs
 from monitor.events import Float64, Int64
 from monitor.findings import Measurement, Verdict
@@ -88,6 +88,9 @@ class Stuck:
         if not context.learned:
             return None
         return cls(context, context.learned["usual"], context.learned["longest"])
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""

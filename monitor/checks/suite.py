@@ -19,7 +19,7 @@ from monitor.checks.history import History
 from monitor.checks.incoherent import Incoherent
 from monitor.checks.latency import Latency
 from monitor.checks.leak import Leak
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.placeholder import Placeholder
 from monitor.checks.repeated_inputs import RepeatedInputs
 from monitor.checks.replayed import Replayed
@@ -93,6 +93,12 @@ class CheckSuite:
         self._checks = [check for check in made if check is not None]
         self._raised: dict[str, dict[str, int]] = {check.name: {} for check in self._checks}
         """Check to the features it has raised, and how often each has been clear since."""
+
+    def prepare(self, block: PaneBlock) -> None:
+        """Measure the next panes at once, before each is looked at."""
+        self._history.prepare(block)
+        for check in self._checks:
+            check.prepare(block)
 
     def look(self, pane: PaneView) -> list[Measurement]:
         """What the checks say of the next closed pane."""

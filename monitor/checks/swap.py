@@ -12,7 +12,7 @@ import numpy as np
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
 from monitor.checks.history import DEPTH, LONG, SHORT, gaps, knot_distance, landed, slack
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.unit import farthest_gaps
 from monitor.events import Bool, Float64
 from monitor.findings import Measurement, Verdict
@@ -106,6 +106,9 @@ class Swap:
     def of(cls, context: CheckContext) -> Self | None:
         """None where the reference held too few panes or there are no two columns to exchange."""
         return cls(context) if context.learned else None
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""

@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.hourly import HourlyRate
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.errors import StateError
 from monitor.events import Float64, Int64
 from monitor.findings import Measurement, Verdict
@@ -98,6 +98,9 @@ class Thinned:
         if rate is None or "log_ratio" not in context.learned:
             return None
         return cls(context, rate)
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """One measurement of the whole version, where there is something to say."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.clock import US_PER_DAY
 from monitor.errors import StateError
 from monitor.events import Float64
@@ -103,6 +103,9 @@ class TimeZone:
     def of(cls, context: CheckContext) -> Self | None:
         """None without a time of day that goes with the event times."""
         return cls(context) if context.learned else None
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""

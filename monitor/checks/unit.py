@@ -14,7 +14,7 @@ from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
 from monitor.checks.conversions import CONVERSIONS, FACTORS, OFFSETS
 from monitor.checks.history import DEPTH, LONG, SHORT, History, gaps, knot_distance, landed, slack
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.events import Float64
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.profile import Profile
@@ -130,6 +130,9 @@ class Unit:
     def of(cls, context: CheckContext) -> Self | None:
         """None where the reference held too few panes."""
         return cls(context) if context.learned else None
+
+    def prepare(self, block: PaneBlock) -> None:
+        """See `Check.prepare`."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""

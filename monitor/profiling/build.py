@@ -5,7 +5,6 @@ pass through the stream's own validation, so that the reference and the stream c
 what they call a value. Never: a row left out; a clock.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
@@ -13,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from monitor.attribution.surrogate import fit_surrogate
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.suite import learn
 from monitor.clock import US_PER_DAY, US_PER_SECOND
 from monitor.detectors.calibration import calibrate
@@ -139,22 +138,17 @@ def reference_panes(
     times = ordered.occurred_us
     if times is None:
         times = np.full(ordered.n_rows, NO_TIME_US, np.int64)
-    faults = deque(sorted(columns.faults, key=lambda fault: (fault.row, fault.feature)))
-    size = card.monitoring.pane_events
-    for index in range(ordered.n_rows // size):
-        start, stop = index * size, (index + 1) * size
-        marks = []
-        while faults and faults[0].row < stop:
-            fault = faults.popleft()
-            marks.append((fault.row - start, fault.feature, fault.reason, fault.value))
-        yield PaneView(
-            index=index,
-            codes=codes[:, start:stop],
-            values=values[:, start:stop],
-            signals=signals[:, start:stop],
-            occurred_us=times[start:stop],
-            faults=tuple(marks),
-        )
+    faults = sorted(columns.faults, key=lambda fault: (fault.row, fault.feature))
+    block = PaneBlock.cut(
+        0,
+        card.monitoring.pane_events,
+        codes,
+        values,
+        signals,
+        times,
+        ((fault.row, fault.feature, fault.reason, fault.value) for fault in faults),
+    )
+    return map(block.pane, range(len(block)))
 
 
 def _performance(ordered: Dataset, columns: Columns, card: ModelCard) -> dict[str, Float64]:

@@ -22,12 +22,13 @@ from monitor.events import SIGNALS, Int64, LabelColumns, PredictionColumns
 from monitor.findings import Finding, Span
 from monitor.labelled import Labelled
 from monitor.performance.drifts import Drift
-from monitor.roster import Roster, VersionMonitor
+from monitor.roster import Roster
 from monitor.storage.evidence import Evidence, Log
 from monitor.storage.store import Store
 from monitor.verifying.replay import Key, key_of
 from monitor.verifying.rows import microseconds
 from monitor.verifying.standing import Standings, Trouble
+from monitor.version_monitor import VersionMonitor
 
 TOGETHER: Final = 2_000
 """Predictions between two looks at the labels that came meanwhile: cohorts wait in bounded memory,

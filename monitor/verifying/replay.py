@@ -25,12 +25,12 @@ from monitor.clock import to_us
 from monitor.decisions import Change, Turn
 from monitor.events import Int64, PaneSummary, PredictionColumns
 from monitor.findings import Finding
-from monitor.roster import VersionMonitor
 from monitor.sketches.kll import K
 from monitor.storage.baseline_rows import accepted_of_row
 from monitor.storage.evidence import Evidence, Log, Row
 from monitor.verifying.rows import stored_columns
 from monitor.verifying.standing import Standing, Standings, Trouble
+from monitor.version_monitor import VersionMonitor
 
 CHUNK_OFFSETS: Final = 50_000
 """Rows are read by so many offsets at a time."""

@@ -12,10 +12,10 @@ from enum import StrEnum
 
 from monitor.decisions import Change, card_hash, config_hash
 from monitor.errors import ProfileError
-from monitor.roster import VersionMonitor, encode
 from monitor.sketches.profile import Profile
 from monitor.storage.evidence import Evidence, Log
 from monitor.validation.cards import parse_card
+from monitor.version_monitor import VersionMonitor, encode
 from schemas import ModelCard
 
 

@@ -93,6 +93,32 @@ class WindowedStream:
             )
             start = stop
 
+    def closing(
+        self, codes: Codes, values: Float64, occurred_us: Int64
+    ) -> tuple[Codes, Float64, Int64]:
+        """The events of the panes that these next ones would close, those of the open one first.
+
+        Shapes as of `add`; nothing is taken.
+        """
+        parts = self._open
+        return (
+            np.concatenate([*(part.codes for part in parts), codes], axis=1),
+            np.concatenate([*(part.values for part in parts), values], axis=1),
+            np.concatenate([*(part.occurred_us for part in parts), occurred_us]),
+        )
+
+    def looks(self, panes: int) -> list[tuple[int, int]]:
+        """(scale, last event) of the windows that the next so many panes would close, in order."""
+        first = self.open_since
+        ends = [first + (place + 1) * self._pane_events for place in range(panes)]
+        return [
+            (scale, end - 1)
+            for place, end in enumerate(ends)
+            for scale in self._scales
+            if (len(self._ring) + place + 1) * self._pane_events >= scale
+            and end % (scale // LOOKS_PER_WINDOW) == 0
+        ]
+
     def span_of_last(self, count: int, until_event: int) -> Span:
         """The span of the `count` events that end with `until_event`, as far back as is kept.
 
@@ -126,6 +152,11 @@ class WindowedStream:
     def begin_at(self, event: int) -> None:
         """Take the next event for this one, the first of a pane."""
         self.restore(event, (), dict.fromkeys(self.open_part(), ()))
+
+    @property
+    def open_since(self) -> int:
+        """The first event of the open pane."""
+        return self.events - self._open_events
 
     @property
     def ring(self) -> int:

@@ -10,8 +10,8 @@ from monitor.backtest.rows import RowValidator
 from monitor.backtest.run import run_backtest
 from monitor.backtest.sweep import Sweep, run_sweep
 from monitor.errors import ConfigError
-from monitor.roster import encode
 from monitor.sketches.profile import Profile
+from monitor.version_monitor import encode
 from schemas.model import ModelCard
 from tests.backtest.conftest import shifted
 

@@ -20,6 +20,7 @@ from monitor.profiling.dataset import Dataset, frame_dataset
 from monitor.sketches.profile import Profile
 from monitor.validation.timing import future_faults
 from schemas.model import FeatureSpec, ModelCard
+from tests.checks.altered import altered
 
 PER_EVENT = 1e-6 / 20
 SIZE = 250
@@ -77,7 +78,7 @@ def panes(rows: pd.DataFrame, reference: Profile | None = None) -> list[PaneView
     sent_us = dataset.sent_us
     assert sent_us is not None
     return [
-        replace(
+        altered(
             pane,
             signals=np.where(
                 np.array([name == "resends" for name in SIGNALS])[:, None], 0.0, pane.signals

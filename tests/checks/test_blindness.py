@@ -5,7 +5,7 @@ A row names a check, the words of its docstring, a stream of that kind, and one 
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from monitor.checks.thinned import Thinned
 from monitor.events import SIGNALS
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.codes import NULL_CODE
+from tests.checks.altered import altered
 from tests.checks.flow import SIZE, frame, made, panes, profile, said
 from tests.checks.flow_faults import (
     ONSET,
@@ -105,7 +106,7 @@ def some_of(share: float, **broken: Any) -> Callable[[], list[PaneView]]:
             faults = tuple(fault for fault in bad.faults if hit[fault[0]])
             codes = np.where(hit, bad.codes, good.codes)
             values = np.where(hit, bad.values, good.values)
-            found.append(replace(good, codes=codes, values=values, faults=faults))
+            found.append(altered(good, codes=codes, values=values, faults=faults))
         return found
 
     return mixed

@@ -26,6 +26,7 @@ from monitor.sketches.codes import NULL_CODE
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile, Reference
 from monitor.validation.signals import no_signals
+from tests.checks.altered import altered
 
 STATE_BYTES = 128_000
 BROKEN: tuple[dict[str, Any], ...] = (
@@ -110,7 +111,7 @@ def empty(pane: PaneView) -> PaneView:
     """The same pane with no value in any column."""
     codes = np.full_like(pane.codes, NULL_CODE)
     values = np.full_like(pane.values, np.nan)
-    return replace(pane, codes=codes, values=values, faults=())
+    return altered(pane, codes=codes, values=values, faults=())
 
 
 def test_columns_without_values_are_no_claim() -> None:
@@ -137,7 +138,7 @@ def degenerate(number: float, name: str | None) -> tuple[Profile, list[PaneView]
         dict(zip(numbers, values, strict=True)), {key: [name] * 250 for key in categories}, 250
     )
     panes = [
-        PaneView(pane.index, codes, values, no_signals(250), pane.occurred_us, ())
+        altered(pane, codes=codes, values=values, signals=no_signals(250), faults=())
         for pane in example_panes(0, 40)
     ]
     return replace(profile, checks=learn(CARD, profile, panes)), panes

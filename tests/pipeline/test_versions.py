@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from monitor.detectors.battery import Battery
 from monitor.findings import Measurement
-from monitor.roster import VersionMonitor
 from monitor.sketches.codes import Codes
 from monitor.succession import WINDOWS
+from monitor.version_monitor import VersionMonitor
 from schemas import Monitoring, Owner
 from tests.pipeline.harness import MODEL, LogRecord, Plant, events, reference, whole_card
 
