@@ -7,7 +7,7 @@ and versions without a card so many are kept as `unregistered_limit` says.
 
 import logging
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from monitor.broker import Partition
 from monitor.checks.registration import registration
@@ -111,7 +111,7 @@ class Census:
         state = self.models[model]
         ended = None
         if state.silent:
-            measurement = replace(stopped(0.0, 1.0), reason="events have come again")
+            measurement = stopped(0.0, 1.0)._replace(reason="events have come again")
             version, first = (model, state.last_version), span_of_event(columns, 0)
             ended = finding_of(version, first, measurement, clock=True)
         state.silent = False
@@ -169,7 +169,7 @@ class Census:
         raised, standing.trouble = standing.trouble, None
         self._raised -= 1
         measurement = registration("unregistered", trouble=False, reason=reason)
-        return replace(raised, measurement=replace(measurement, check=raised.measurement.check))
+        return raised._replace(measurement=measurement._replace(check=raised.measurement.check))
 
     def replace(self, version: VersionKey) -> bool:
         """Another version has taken over; False where this one is replaced already or unknown."""

@@ -6,7 +6,6 @@ neighbours share their weather, and the weather of one day may rank its labels.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -40,7 +39,7 @@ def label_measurements(
     if card.task != "regression":
         found += [_confirmed(one, seen) for one in _leaks(report, profile)]
     # One series of looks, however many predictions a cohort has.
-    return [replace(one, scale=0) for one in found]
+    return [one._replace(scale=0) for one in found]
 
 
 def _confirmed(leak: Measurement, seen: dict[str, int]) -> Measurement:
@@ -54,7 +53,7 @@ def _confirmed(leak: Measurement, seen: dict[str, int]) -> Measurement:
     if n >= LEAK_COHORTS:
         return leak
     words = f"{leak.reason} In {n} of {LEAK_COHORTS} cohorts running"
-    return replace(leak, verdict=Verdict.CANNOT_TELL, immediate=False, reason=words)
+    return leak._replace(verdict=Verdict.CANNOT_TELL, immediate=False, reason=words)
 
 
 def _mismatches(report: CohortReport, card: ModelCard) -> list[Measurement]:

@@ -90,7 +90,7 @@ class Rebased:
             own = m.check in OF_COLUMN and m.feature in early
             if own or (early and m.check in OF_ALL):
                 words = "the window began before the events that were accepted as normal"
-                m = replace(m, verdict=Verdict.CANNOT_TELL, cleared=False, reason=words, values={})
+                m = m._replace(verdict=Verdict.CANNOT_TELL, cleared=False, reason=words, values={})
             yield m
 
     def recoded(self, codes: Codes) -> Codes:

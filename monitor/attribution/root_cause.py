@@ -6,7 +6,7 @@ where nothing fires; it is asked at the move to firing alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -95,7 +95,7 @@ def with_cause(finding: Finding, cause: RootCause | None) -> Finding:
         return finding
     measured = finding.measurement
     values = {**cause.values(), **measured.values}
-    return replace(finding, measurement=replace(measured, values=values))
+    return finding._replace(measurement=measured._replace(values=values))
 
 
 class RootCauses:

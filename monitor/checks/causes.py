@@ -5,7 +5,6 @@ a check that a more specific one explains. Never: a measurement of its own.
 """
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import replace
 from typing import Final
 
 from monitor.findings import Measurement, Verdict
@@ -55,5 +54,5 @@ def one_cause(
             kept.append(m)
         elif m.feature in raised.get(m.check, ()):
             reason = f"{m.feature}: {CAUSES[owner]} explains it"
-            kept.append(replace(m, verdict=Verdict.CANNOT_TELL, cleared=False, reason=reason))
+            kept.append(m._replace(verdict=Verdict.CANNOT_TELL, cleared=False, reason=reason))
     return kept

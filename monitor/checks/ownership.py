@@ -4,7 +4,6 @@ In: what is wrong, in words, or that nothing is. Out: a measurement, raised once
 Never: the clock itself; who asks brings the time.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from monitor.checks.registration import registration
@@ -25,4 +24,4 @@ def ownership(check: str, trouble: str) -> Measurement:
     """
     words = trouble or "it is in order now"
     stated = registration("unregistered", trouble=bool(trouble), reason=words)
-    return replace(stated, check=check)
+    return stated._replace(check=check)

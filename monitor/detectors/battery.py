@@ -254,7 +254,7 @@ class Battery:
         """Let no window clear an alarm that it began before; wake who is clear."""
         held = rests.held()
         measurements = [
-            replace(m, cleared=False) if m.cleared and m.feature in held else m
+            m._replace(cleared=False) if m.cleared and m.feature in held else m
             for m in measurements
         ]
         cleared: dict[str, bool] = {}

@@ -112,7 +112,7 @@ class Judge:
             return None
         # A window that holds events from before the trouble does not say that it is lighter now.
         since = finding.span.started_us > known.starts_us
-        return replace(measurement, verdict=Verdict.OK, cleared=since and heavy < CLEAR_WEIGHT)
+        return measurement._replace(verdict=Verdict.OK, cleared=since and heavy < CLEAR_WEIGHT)
 
     def _weight(self, finding: Finding, policy: Policy) -> float:
         version, own = (finding.model, finding.model_version), finding.measurement.feature
@@ -253,8 +253,7 @@ class Judge:
                 step = life.wake(f"data again: {name} is {life.state} as before")
             policy = policies.get(key[2], Policy())
             check, scale = life.look
-            finding = replace(
-                last,
+            finding = last._replace(
                 span=stopped.span,
                 clock=True,
                 measurement=nothing_measured(check, key[3], scale, step.reason),

@@ -14,7 +14,11 @@ from monitor.findings import Finding, Measurement, Span, Verdict
 
 def saved_finding(finding: Finding) -> dict[str, Any]:
     """Plain values of a finding."""
-    return asdict(finding)
+    measurement = finding.measurement._asdict()
+    return finding._asdict() | {
+        "span": asdict(finding.span),
+        "measurement": measurement | {"values": dict(finding.measurement.values)},
+    }
 
 
 def finding_of_saved(saved: Mapping[str, Any]) -> Finding:
@@ -32,7 +36,7 @@ def finding_of_saved(saved: Mapping[str, Any]) -> Finding:
 
 def saved_move(move: AlertMove) -> dict[str, Any]:
     """Plain values of a move."""
-    return asdict(move)
+    return asdict(move) | {"finding": saved_finding(move.finding)}
 
 
 def move_of_saved(saved: Mapping[str, Any]) -> AlertMove:

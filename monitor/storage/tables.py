@@ -38,8 +38,6 @@ _MEASURED_NUMBERS: Final = (
     "smallest_visible",
 )
 _SPAN_ENDS: Final = ("first_event", "last_event", "first_offset", "last_offset")
-_OF_FINDING: Final = tuple(field.name for field in fields(Finding))
-_OF_MEASUREMENT: Final = tuple(field.name for field in fields(Measurement))
 _OF_SPAN: Final = tuple(field.name for field in fields(Span))
 
 
@@ -141,8 +139,8 @@ def pane_rows(panes: Sequence[PaneSummary]) -> Any:
 
 def finding_rows(findings: Sequence[Finding]) -> Any:
     """Rows of the findings table."""
-    found = _columns(findings, _OF_FINDING)
-    measured = _columns(found["measurement"], _OF_MEASUREMENT)
+    found = _columns(Finding._fields, findings)
+    measured = _columns(Measurement._fields, found["measurement"])
     return pa.table(
         {
             "model": words(found["model"]),
@@ -185,7 +183,9 @@ def alert_rows(moves: Sequence[AlertMove]) -> Any:
             "moved_at": moments([move.moved_us for move in moves]),
             "clock": pa.array([finding.clock for finding in findings], pa.bool_()),
         }
-        | _measurement_columns(_columns([f.measurement for f in findings], _OF_MEASUREMENT))
+        | _measurement_columns(
+            _columns(Measurement._fields, [finding.measurement for finding in findings])
+        )
         | _span_columns([finding.span for finding in findings])
     )
 
@@ -276,9 +276,9 @@ def audit_rows(profile_hash: str, dataset_fingerprint: str, audit: str) -> Any:
     )
 
 
-def _columns(records: Sequence[Any], names: Sequence[str]) -> dict[str, Sequence[Any]]:
-    """These fields of the records, column by column."""
-    columns = zip(*map(attrgetter(*names), records), strict=True)
+def _columns(names: Sequence[str], records: Sequence[Sequence[Any]]) -> dict[str, Sequence[Any]]:
+    """Records field by field."""
+    columns = zip(*records, strict=True)
     return dict(zip(names, columns, strict=True)) if records else dict.fromkeys(names, ())
 
 
@@ -295,7 +295,7 @@ def _measurement_columns(measured: Mapping[str, Sequence[Any]]) -> dict[str, Any
 
 
 def _span_columns(spans: Sequence[Span]) -> dict[str, Any]:
-    found = _columns(spans, _OF_SPAN)
+    found = _columns(_OF_SPAN, list(map(attrgetter(*_OF_SPAN), spans)))
     return {
         "topic": words(found["topic"]),
         "partition": pa.array(found["partition"], pa.int32()),

@@ -64,7 +64,7 @@ def test_an_alert_that_came_twice_is_given_once_and_others_are_left_out(settings
         "number 4",
     ]
     with AlertSubscriber(settings, group="h", model="other") as alerts:
-        _publish(settings, replace(_numbered(5), finding=replace(FIRING.finding, model="other")))
+        _publish(settings, replace(_numbered(5), finding=FIRING.finding._replace(model="other")))
         assert [event.model for event in _take(alerts, 1)] == ["other"]
 
 

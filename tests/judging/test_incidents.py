@@ -38,7 +38,7 @@ def _move(
         sample,
         labels=labels,
         fingerprint=fingerprint(labels),
-        finding=replace(sample.finding, span=span, clock=clock, model_version=version),
+        finding=sample.finding._replace(span=span, clock=clock, model_version=version),
     )
 
 

@@ -1,7 +1,5 @@
 """An alert moves only along its life, with a reason, and never because of silence."""
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,8 +30,7 @@ def finding(
     immediate: bool = False,
     feature: str = "temp",
 ) -> Finding:
-    measurement = replace(
-        MEASURED,
+    measurement = MEASURED._replace(
         check="cusum" if immediate else "ks",
         feature=feature,
         scale=0 if immediate else scale,

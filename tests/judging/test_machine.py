@@ -6,8 +6,6 @@ windows that start anew. After every step: no illegal move, no lost firing, noth
 silence of data, no id twice, who is suppressed is said, and a restored judge is the judge.
 """
 
-from dataclasses import replace
-
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -246,8 +244,7 @@ class AlertMachine(RuleBasedStateMachine):
         immediate: bool,
         effect: float,
     ) -> Finding:
-        measurement = replace(
-            MEASURED,
+        measurement = MEASURED._replace(
             check="cusum" if immediate else "ks",
             feature=feature,
             scale=scale,
@@ -258,7 +255,7 @@ class AlertMachine(RuleBasedStateMachine):
         return Finding("m", version, "drift", "FeatureDrift", "", self._span(), measurement)
 
     def _cleared(self, one: Finding) -> Finding:
-        return replace(one, measurement=replace(one.measurement, cleared=True))
+        return one._replace(measurement=one.measurement._replace(cleared=True))
 
 
 def _who(move: AlertMove) -> Identity:

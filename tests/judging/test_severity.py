@@ -1,7 +1,5 @@
 """Severity from effect and reach, who is suppressed, what repeats and what flaps."""
 
-from dataclasses import replace
-
 import pytest
 
 from monitor.alerts import AlertMove, AlertState
@@ -20,8 +18,7 @@ def _finding(
 ) -> Finding:
     at_us = round(day * US_PER_DAY) + look
     span = Span("t", 0, look * 250, look * 250 + 999, look * 250, look * 250 + 999, at_us, at_us)
-    measurement = replace(
-        MEASURED,
+    measurement = MEASURED._replace(
         check=check,
         feature=feature,
         effect=effect,

@@ -1,7 +1,5 @@
 """What people read: every summary names the model, and a fact is told as one."""
 
-from dataclasses import replace
-
 import pytest
 
 from monitor.checks.registration import registration
@@ -23,18 +21,18 @@ WINDOW = "the last 1000 events (1970-01-01 00:00 to 1970-01-01 00:01 UTC)"
             f"m 1: temp in {WINDOW} differs from the reference: ks 0.300, threshold 0.200.",
         ),
         (
-            replace(MEASURED, check="joint_shift", feature="", reason="most: temp 0.30"),
+            MEASURED._replace(check="joint_shift", feature="", reason="most: temp 0.30"),
             (
                 f"m 1: the joint distribution in {WINDOW} differs from the reference: "
                 "joint_shift 0.300, threshold 0.200; most: temp 0.30."
             ),
         ),
         (
-            replace(MEASURED, check="cusum", scale=0, reason="temp has moved (up 0.5)"),
+            MEASURED._replace(check="cusum", scale=0, reason="temp has moved (up 0.5)"),
             "m 1: temp has moved (up 0.5)",
         ),
         (
-            replace(MEASURED, check="unregistered", feature="", reason="m 1 has no card"),
+            MEASURED._replace(check="unregistered", feature="", reason="m 1 has no card"),
             "m 1 has no card",
         ),
     ],

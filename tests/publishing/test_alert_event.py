@@ -150,7 +150,7 @@ def test_only_an_alert_that_ended_is_resolved_and_has_an_end(
 
 
 def test_a_number_that_is_not_finite_is_left_out() -> None:
-    numbers = measured(replace(MEASUREMENT, p_value=math.nan, values={}))
+    numbers = measured(MEASUREMENT._replace(p_value=math.nan, values={}))
     assert "p_value" not in numbers
     assert numbers["statistic"] == 0.31
 
@@ -183,10 +183,8 @@ def test_no_alert_is_larger_than_kafka_takes() -> None:
         FIRING,
         annotations=dict.fromkeys((f"note-{n}" for n in range(20)), words),
         reason=words,
-        finding=replace(
-            FIRING.finding,
-            measurement=replace(
-                FIRING.finding.measurement,
+        finding=FIRING.finding._replace(
+            measurement=FIRING.finding.measurement._replace(
                 values={f"value-{'n' * 100}-{n}": n / 7 for n in range(10_000)},
             ),
         ),
