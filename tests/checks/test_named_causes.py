@@ -1,6 +1,5 @@
 """Each check of a named cause: its fault is named, and nothing else is."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from monitor.checks.causes import CAUSES, one_cause
 from monitor.checks.claim import claim
 from monitor.checks.example import example_panes, example_suite
 from monitor.findings import Measurement, Verdict
+from tests.checks.altered import altered
 
 NAMED = {*CAUSES, "collapsed"}
 
@@ -105,15 +105,14 @@ def test_what_is_overruled_moves_no_alert() -> None:
 
 
 def test_event_times_that_jump_are_told_from_a_column_that_moved() -> None:
-    from dataclasses import replace
-
     suite = example_suite()
     for pane in example_panes(0, 11):
         suite.look(pane)
-    moved: Callable[[Any], Any] = lambda pane: replace(  # noqa: E731  one expression, used once
-        pane, occurred_us=pane.occurred_us - 3 * 3_600_000_000
-    )
-    found = [m for pane in map(moved, example_panes(11, 2)) for m in suite.look(pane)]
+    moved = [
+        altered(pane, occurred_us=pane.occurred_us - 3 * 3_600_000_000)
+        for pane in example_panes(11, 2)
+    ]
+    found = [m for pane in moved for m in suite.look(pane)]
     found = [m for m in found if m.check == "time_zone"]
     assert {m.feature for m in found} == {""}
     assert found[0].reason.startswith("occurred_at: as if in another time zone: -3 h")
