@@ -9,9 +9,9 @@ ClickHouse, transactions. The machine is shared with the broker and the engine.
 
 import argparse
 import logging
-import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ import pandas as pd
 from kafka import KafkaConsumer, KafkaProducer
 
 from bench.machine import machine_line, versions_line
+from bench.suite.outcome import Claim, Outcome, asked_of, shown, spread, text_table
 from devstack import stack
 from monitor.broker import client_options
 from monitor.clock import SystemClock
@@ -160,6 +161,53 @@ def stored(settings: Settings) -> tuple[int, float]:
     return int(count), float(size["size"]) / count
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is read, and what is asked of it."""
+
+    features: int
+    events: int
+    rounds: int
+    wanted: float | None
+    """Share of the bare loop's speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All rounds of one size."""
+
+    size: Size
+    event_bytes: int
+    bare: list[Run]
+    ours: list[Run]
+    steps: list[Telemetry]
+    row_bytes: float
+
+    @property
+    def ratios(self) -> list[float]:
+        """The worker's speed over the bare loop's, round by round."""
+        pairs = zip(self.ours, self.bare, strict=True)
+        return [ours.events_per_s / bare.events_per_s for ours, bare in pairs]
+
+    @property
+    def cpu_s(self) -> list[float]:
+        """The worker's processor seconds per million events."""
+        return [run.cpu_s / self.size.events * 1e6 for run in self.ours]
+
+
+SIZES = (Size(10, 300_000, 3, 0.30), Size(100, 60_000, 3, 0.10))
+QUICK = (Size(10, 20_000, 1, 0.30), Size(100, 5_000, 1, 0.10))
+STEPS = ("validation", "windows", "tests", "judging", "storage", "publishing")
+
+
+def measure(*, quick: bool = False) -> Outcome:
+    """Both sizes, each on a stack of its own."""
+    found = [on_own_stack(size) for size in (QUICK if quick else SIZES)]
+    claims = tuple(claim for one in found for claim in claims_of(one))
+    versions = versions_line("kafka-python", "clickhouse-connect", "chdb", "numpy", "pyarrow")
+    return Outcome(claims, "\n\n".join(map(table_of, found)), versions)
+
+
 def main() -> None:
     """Run the rounds and print the table."""
     parser = argparse.ArgumentParser(
@@ -170,7 +218,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
-    rng = np.random.default_rng(SEED)
+    wanted = {size.features: size.wanted for size in SIZES}
+    asked = wanted.get(options.features)
+    found = on_own_stack(Size(options.features, options.events, options.rounds, asked))
+    versions = versions_line("kafka-python", "clickhouse-connect", "chdb")
+    print(machine_line())
+    print(shown(Outcome(tuple(claims_of(found)), table_of(found), versions)))
+
+
+def on_own_stack(size: Size) -> Measured:
+    """Start Kafka and ClickHouse, measure, end them."""
     with tempfile.TemporaryDirectory(prefix="plumbline-bench-") as folder:
         directory = Path(folder) / "stack"
         info = stack.up(directory)
@@ -186,15 +243,15 @@ def main() -> None:
                     },
                 }
             )
-            report(base, Path(folder), options.events, options.features, options.rounds, rng)
+            return rounds_of(base, Path(folder), size)
         finally:
             stack.down(directory)
 
 
-def report(
-    base: Settings, folder: Path, n: int, features: int, rounds: int, rng: np.random.Generator
-) -> None:
-    """Fill the topic, time both in turn, print."""
+def rounds_of(base: Settings, folder: Path, size: Size) -> Measured:
+    """Fill the topic, time both in turn."""
+    rng = np.random.default_rng(SEED)
+    n, features = size.events, size.features
     reference = folder / "reference.parquet"
     rows(REFERENCE_ROWS, features, rng).to_parquet(reference)
     card = card_of(features)
@@ -202,10 +259,10 @@ def report(
     card = card.model_copy(update={"profile_hash": profile.hash})
     ensure_topics(base)
     publish_card(base, card)
-    size = fill(base, n, features, rng)
+    event_bytes = fill(base, n, features, rng)
     bare, ours, steps = [], [], []
     count, row_bytes = 0, 0.0
-    for number in range(rounds):
+    for number in range(size.rounds):
         bare.append(bare_loop(base, n))
         settings = prepared(base, card, profile.to_bytes(), number)
         run, telemetry = worker(settings, n)
@@ -214,21 +271,46 @@ def report(
         count, row_bytes = stored(settings)
         if count != n:
             raise SystemExit(f"{count} of {n} events are in ClickHouse: the figure would be a lie")
-    print(f"{machine_line()}; {versions_line('kafka-python', 'clickhouse-connect', 'chdb')}")
-    print(f"{n} events of {features} number features, {size} bytes each; {rounds} rounds, in turn")
-    print(f"{'':<22}{'median':>12}{'min':>12}{'max':>12}")
-    for name, runs in (("bare poll loop, ev/s", bare), ("worker, ev/s", ours)):
-        rates = sorted(run.events_per_s for run in runs)
-        print(f"{name:<22}{statistics.median(rates):>12,.0f}{rates[0]:>12,.0f}{rates[-1]:>12,.0f}")
-    ratios = sorted(o.events_per_s / b.events_per_s for o, b in zip(ours, bare, strict=True))
-    print(f"{'ratio':<22}{statistics.median(ratios):>12.3f}{ratios[0]:>12.3f}{ratios[-1]:>12.3f}")
-    cpu = statistics.median(run.cpu_s for run in ours) / n * 1e6
-    print(f"worker CPU seconds per million events: {cpu:.1f}")
-    print(f"ClickHouse bytes on disk per event:    {row_bytes:.1f}")
-    print("seconds per million events by step, median:")
-    for step in ("validation", "windows", "tests", "judging", "storage", "publishing"):
-        spent = [t.value("plumbline_step_seconds_total", step=step) for t in steps]
-        print(f"  {step:<12}{statistics.median(spent) / n * 1e6:>8.1f}")
+    return Measured(size, event_bytes, bare, ours, steps, row_bytes)
+
+
+def claims_of(found: Measured) -> Iterator[Claim]:
+    """The ratio, and what is shown beside it."""
+    what = f"{found.size.features} features: speed of a bare poll loop"
+    if found.size.wanted is not None:
+        yield asked_of(what, found.ratios, "at least", found.size.wanted, form=".2f")
+    else:
+        yield Claim(what, "", spread(found.ratios, ".2f"), met=None)
+    rates = spread([run.events_per_s for run in found.ours])
+    cpu, kept = spread(found.cpu_s, ".1f"), f"{found.row_bytes:.0f} B"
+    text = f"{rates} ev/s, {cpu} CPU s per million, {kept} an event in ClickHouse"
+    yield Claim(f"{found.size.features} features: beside it", "shown", text, met=None)
+
+
+def table_of(found: Measured) -> str:
+    """Rates, ratio, and seconds by step."""
+    size = found.size
+    head = (
+        f"{size.events:,} events of {size.features} number features, {found.event_bytes} bytes "
+        f"each; {size.rounds} rounds, in turn"
+    )
+    rows = [
+        ("bare poll loop, ev/s", spread([run.events_per_s for run in found.bare])),
+        ("worker, ev/s", spread([run.events_per_s for run in found.ours])),
+        ("ratio", spread(found.ratios, ".3f")),
+        ("worker, CPU s per million events", spread(found.cpu_s, ".1f")),
+        ("bytes on ClickHouse's disk per event", f"{found.row_bytes:.1f}"),
+        *(
+            (f"  seconds per million events, {step}", spread(_spent(found, step), ".1f"))
+            for step in STEPS
+        ),
+    ]
+    return "\n".join([head, "", text_table(("", "median (range)"), rows)])
+
+
+def _spent(found: Measured, step: str) -> list[float]:
+    each = [one.value("plumbline_step_seconds_total", step=step) for one in found.steps]
+    return [seconds / found.size.events * 1e6 for seconds in each]
 
 
 if __name__ == "__main__":
