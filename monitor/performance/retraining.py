@@ -37,6 +37,8 @@ LAST_BLOCKS: Final = 60
 LEAST_BLOCKS: Final = 10
 """Blocks that the gain is told of, or all since it rose, LAST_BLOCKS at most."""
 COHORTS: Final = 750
+CLEAR_COHORTS: Final = 7
+"""Cohorts in a row in which it is not due until it is clear: a week of days."""
 LEVEL: Final = 0.95
 
 
@@ -184,9 +186,10 @@ class RetrainWatch:
     """Says when a retraining of one version is due.
 
     Due is: an alert of drift was on at a cohort's end, *and* the expected gain is above chance and
-    at least GAIN_FLOOR of the baseline's loss. It stays due until one of the two is over. Drift is
-    taken as of the cohort's end in event time, so the answer is the same however the partitions
-    were read.
+    at least GAIN_FLOOR of the baseline's loss. It stays due until one of the two is over, and is
+    clear when it has not been due for `CLEAR_COHORTS` cohorts: a drift that comes and goes with the
+    weather asks for one retraining. Drift is taken as of the cohort's end in event time, so the
+    answer is the same however the partitions were read.
 
     Parameters
     ----------
@@ -204,6 +207,8 @@ class RetrainWatch:
         self._cohorts: deque[tuple[int, int]] = deque(maxlen=COHORTS)
         """(begin, labelled rows) of the cohorts."""
         self._due = False
+        self._rested = 0
+        """Cohorts since it was due."""
 
     def close(
         self, started_us: int, ended_us: int, labelled: int, drifts: Sequence[Drift]
@@ -216,6 +221,7 @@ class RetrainWatch:
         gain = self.gain.now()
         worth = self.gain.risen and (self._due or gain.relative >= GAIN_FLOOR)
         self._due = due = worth and bool(drifts)
+        self._rested = 0 if due else self._rested + 1
         values = {"expected_gain": gain.mean, "baseline_loss": gain.baseline_loss}
         values |= {"expected_gain_low": gain.low, "expected_gain_high": gain.high}
         words = ""
@@ -236,7 +242,7 @@ class RetrainWatch:
             n_cur=gain.blocks * BLOCK_ROWS,
             n_effective=float(gain.blocks),
             smallest_visible=GAIN_FLOOR,
-            cleared=not due,
+            cleared=self._rested >= CLEAR_COHORTS,
             immediate=due,
             reason=words,
             values={name: value for name, value in values.items() if np.isfinite(value)},
@@ -256,13 +262,14 @@ class RetrainWatch:
         return {
             "gain": self.gain.state(),
             "due": self._due,
+            "rested": self._rested,
             "cohorts": np.array(self._cohorts, np.int64).reshape(-1, 2),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up `state`."""
         self.gain.restore(state["gain"])
-        self._due = bool(state["due"])
+        self._due, self._rested = bool(state["due"]), int(state.get("rested", 0))
         self._cohorts.clear()
         self._cohorts.extend((int(a), int(b)) for a, b in np.array(state["cohorts"]).tolist())
 

@@ -8,7 +8,7 @@ from monitor.packing import pack, unpack
 from monitor.performance.drifts import Drift, DriftLog
 from monitor.performance.recalibration import Recalibration
 from monitor.performance.recent import RecentRows
-from monitor.performance.retraining import TRAINING_ROWS, RetrainWatch
+from monitor.performance.retraining import CLEAR_COHORTS, TRAINING_ROWS, RetrainWatch
 from tests.performance.labelled_rows import binary_rows
 
 DAY_US = 86_400_000_000
@@ -102,7 +102,24 @@ def test_drift_is_taken_as_of_the_cohorts_end_however_often_it_is_told() -> None
     assert [one.starts_us for one in log.on(6 * DAY_US)] == [4 * DAY_US]
     watch = RetrainWatch("binary", 3_000.0)
     watch.gain.risen = True
-    assert watch.close(0, 3 * DAY_US, 10, log.on(3 * DAY_US)).cleared
+    assert watch.close(0, 3 * DAY_US, 10, log.on(3 * DAY_US)).verdict is Verdict.OK
+
+
+def test_a_drift_that_comes_and_goes_asks_for_one_retraining() -> None:
+    log = DriftLog()
+    log.fired("f", "temp", 0, DAY_US)
+    log.ended("f", 3 * DAY_US)
+    watch = RetrainWatch("binary", 3_000.0)
+    watch.gain.risen = True
+    watch.restore({**watch.state(), "due": True})  # it has been found due before
+    said = []
+    for day in range(1, 3 + CLEAR_COHORTS):
+        if day == 4:
+            again, watch = watch, RetrainWatch("binary", 3_000.0)
+            watch.restore(again.state())
+        said.append(watch.close(day * DAY_US, (day + 1) * DAY_US, 10, log.on(day * DAY_US)))
+    assert [one.verdict is Verdict.DRIFT for one in said[:4]] == [True, True, False, False]
+    assert [one.cleared for one in said] == [False] * (1 + CLEAR_COHORTS) + [True]
 
 
 def test_a_restart_changes_nothing() -> None:
