@@ -10,10 +10,9 @@ has the last 2 `half` events goes on exactly as before.
 
 import inspect
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from river import drift
-from river.base import DriftDetector
 from scipy.special import pdtr
 
 from monitor.detectors.budget import Share
@@ -26,6 +25,9 @@ from monitor.sketches.codes import NULL_CODE, Codes
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
 from schemas.model import Monitoring, RiverDetector
+
+if TYPE_CHECKING:
+    from river.base import DriftDetector
 
 HALF = 2_048
 """Events after which a detector starts anew, and events it is fed beforehand."""
@@ -46,7 +48,7 @@ def identity(detector: RiverDetector) -> str:
     return f"{detector.name}({parameters}) on {detector.feature}"
 
 
-def make(detector: RiverDetector) -> DriftDetector:
+def make(detector: RiverDetector) -> "DriftDetector":
     """A fresh River detector as the card asks; stochastic ones get a fixed seed.
 
     >>> make(RiverDetector(name="NoSuch", feature="age"))
@@ -54,6 +56,10 @@ def make(detector: RiverDetector) -> DriftDetector:
     ...
     monitor.errors.ConfigError: River has no drift detector 'NoSuch': one of ADWIN, ...
     """
+    # Slow to import, and of use to cards that name such a detector alone.
+    from river import drift
+    from river.base import DriftDetector
+
     known = {
         name: kind
         for name, kind in vars(drift).items()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from monitor.events import Bool, Float64
 
@@ -51,5 +51,5 @@ def jackknife_bands(n: int, measure: Callable[[Bool], Float64]) -> tuple[Float64
     block = np.arange(n) * BLOCKS // n
     left_out = np.array([measure(block != k) for k in range(BLOCKS)])
     error = np.sqrt((BLOCKS - 1) * left_out.var(axis=0))
-    width = error * student.ppf((1.0 + LEVEL) / 2.0, BLOCKS - 1)
+    width = error * stdtrit(BLOCKS - 1, (1.0 + LEVEL) / 2.0)
     return whole - width, whole + width

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from monitor.performance.compare import VersionVerdict
 from monitor.performance.sequential_t import MIN_BLOCKS
@@ -68,7 +68,7 @@ def chain_rise(verdicts: Sequence[VersionVerdict], alpha: float = ALPHA) -> Chai
         difference = float(sum(one.difference for one in part))
         error = float(np.sqrt(sum(one.standard_error**2 for one in part)))
         looks = k * (k + 1) * (k - MIN_LINKS + 1)
-        p = float(min(1.0, norm.sf(difference / error) * looks)) if error > 0 else 1.0
+        p = float(min(1.0, ndtr(-difference / error) * looks)) if error > 0 else 1.0
         if best is None or p < best.p_value:
             best = ChainRise(
                 part[0].old, part[-1].new, len(part), difference, error, p, found=p <= alpha

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 from scipy.fft import irfft, rfft
-from scipy.stats import rankdata
 
 from monitor.events import Bool, Float64
 from monitor.findings import Measurement, Verdict
@@ -66,6 +65,9 @@ def missing_at_random(
 
     Pesarin and Salmaso (2010) for permutation of dependent data; Harris (2020) for shifts.
     """
+    # Slow to import, and of use where labels come alone.
+    from scipy.stats import rankdata
+
     n, missing = len(unlabelled), int(unlabelled.sum())
     filled = np.where(np.isnan(values), -np.inf, values)
     ranks = np.column_stack([rankdata(filled[:, k]) for k in range(values.shape[1])])

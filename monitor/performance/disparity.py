@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from monitor.events import Float64
 from monitor.performance.recent import NONE, OTHER, WIDTH, LabelledRows
@@ -79,7 +79,7 @@ def disparities(
     if places.size < 1:
         return ()
     rates = _rates(task, rows)
-    quantile = float(student.ppf(1.0 - alpha / 2.0 / (len(rates) * places.size), BLOCKS - 1))
+    quantile = float(stdtrit(BLOCKS - 1, 1.0 - alpha / 2.0 / (len(rates) * places.size)))
     block = np.arange(len(rows)) * BLOCKS // len(rows)
     found = []
     for name, values in rates.items():

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from monitor.errors import ProfileError
 from monitor.events import Float64
@@ -44,6 +43,9 @@ class Calibrator:
     @classmethod
     def fit(cls, truth: Float64, score: Float64) -> Self:
         """Of outcomes 0 or 1 and scores."""
+        # Slow to import, and of use where labels come alone.
+        from scipy.optimize import isotonic_regression
+
         known = ~(np.isnan(truth) | np.isnan(score))
         scores, place, n = np.unique(score[known], return_inverse=True, return_counts=True)
         rates = np.bincount(place, truth[known], len(scores)) / n

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from monitor.clock import to_datetime
 from monitor.events import Float64
@@ -131,7 +131,7 @@ class ExpectedGain:
         mean, width = float(gains.mean()), float("nan")
         if n > 1:
             error = float(gains.std(ddof=1)) / np.sqrt(n)
-            width = error * float(student.ppf((1.0 + LEVEL) / 2.0, n - 1))
+            width = error * float(stdtrit(n - 1, (1.0 + LEVEL) / 2.0))
         return Gain(mean, mean - width, mean + width, base, n, self._estimated)
 
     def _take(self, rows: Float64, *, estimated: bool) -> None:

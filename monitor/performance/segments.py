@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from monitor.events import Float64, Int64
 from monitor.performance.recent import WIDTH, LabelledRows, RecentRows, cell_sums
@@ -89,7 +89,7 @@ def worse_segments(recent: RecentRows, since: int) -> tuple[WorseSegment, ...]:
     # The time before has no stretches left; its error is widened as much as the present one's.
     alike = np.maximum(error**2 / np.where(apart > 0, apart, np.inf), 1.0)
     width = np.sqrt(error**2 + spread * alike)
-    width *= student.ppf(1.0 - (1.0 - LEVEL) / 2.0 / places.size, BLOCKS - 1)
+    width *= stdtrit(BLOCKS - 1, 1.0 - (1.0 - LEVEL) / 2.0 / places.size)
     share = counts[:, 0] / whole_after[0]
     contribution = share * excess
     rise = whole_after[1] / whole_after[0] - whole_before[1] / whole_before[0]
