@@ -7,7 +7,9 @@ version. Never: the resends themselves; the windows leave them out.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from monitor.checks.pane_view import PaneView
+import numpy as np
+
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.share_check import Counted, ShareCheck
 from monitor.checks.shares import NEVER, Excess, Usual
 
@@ -34,10 +36,10 @@ class Duplicates(ShareCheck):
     name: ClassVar[str] = "duplicates"
     never: ClassVar[Usual | None] = NEVER
 
-    def counted(self, pane: PaneView) -> Counted:
+    def counted(self, block: PaneBlock) -> Counted:
         """Resends among all records."""
-        resends = int(pane.signal("resends").sum())
-        return resends, resends + len(pane)
+        resends = block.signal("resends").sum(axis=-1).astype(np.int64)
+        return resends, resends + block.occurred_us.shape[1]
 
     def words(self, pane: PaneView, excess: Excess) -> tuple[str, Mapping[str, float]]:
         """How many."""

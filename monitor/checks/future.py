@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from monitor.checks.check import CheckContext
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.share_check import Counted, ShareCheck
 from monitor.checks.shares import NEVER, NEVER_FLOOR, Excess, Usual
 
@@ -41,9 +41,10 @@ class Future(ShareCheck):
         """It is never right."""
         return min(super().floor(context), NEVER_FLOOR)
 
-    def counted(self, pane: PaneView) -> Counted:
+    def counted(self, block: PaneBlock) -> Counted:
         """Events from the future."""
-        return sum(reason == FAULT for _, _, reason, _ in pane.faults), len(pane)
+        ahead = [sum(reason == FAULT for _, _, reason, _ in faults) for faults in block.faults]
+        return np.array(ahead, np.int64), np.full(len(block), block.occurred_us.shape[1])
 
     def words(self, pane: PaneView, excess: Excess) -> tuple[str, Mapping[str, float]]:
         """By how much."""

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.share_check import Counted, ShareCheck, usual_share
 from monitor.checks.shares import NEVER, NEVER_FLOOR, Excess, Usual
 from monitor.events import Bool, Float64
@@ -67,12 +67,11 @@ class Incoherent(ShareCheck):
         learned: dict[str, Float64] = {}
         if rule is not None:
             learned["rule"] = np.array(rule, np.float64)
-        counted = [_count(_wrong(pane, rows, rule)) for pane in panes]
-        return {**learned, **usual_share(counted)}
+        return {**learned, **usual_share(lambda block: _counted(block, rows, rule), panes)}
 
-    def counted(self, pane: PaneView) -> Counted:
+    def counted(self, block: PaneBlock) -> Counted:
         """Events that contradict themselves."""
-        return _count(_wrong(pane, self._rows, self._rule))
+        return _counted(block, self._rows, self._rule)
 
     def words(self, pane: PaneView, excess: Excess) -> tuple[str, Mapping[str, float]]:
         """What is wrong, and how often in the last pane."""
@@ -88,10 +87,12 @@ class Incoherent(ShareCheck):
 _Wrong = list[tuple[str, Bool]]
 
 
-def _wrong(pane: PaneView, rows: tuple[int, int], rule: tuple[int, float] | None) -> _Wrong:
-    """Masks of what is wrong, by its words."""
+def _wrong(
+    some: PaneBlock | PaneView, rows: tuple[int, int], rule: tuple[int, float] | None
+) -> _Wrong:
+    """Masks of what is wrong in a pane or in those of a block, by its words."""
     found: _Wrong = []
-    bits = pane.signal("incoherence")
+    bits = some.signal("incoherence")
     if np.isfinite(bits).any():
         known = np.nan_to_num(bits).astype(np.int64)
         found = [
@@ -102,11 +103,11 @@ def _wrong(pane: PaneView, rows: tuple[int, int], rule: tuple[int, float] | None
     score_row, answer_row = rows
     if score_row < 0:
         return found
-    score = pane.values[score_row]
+    score = some.values[..., score_row, :]
     found.append(("score outside 0 to 1", (score < 0.0) | (score > 1.0)))
     if rule is not None:
         code, threshold = rule
-        answers = pane.codes[answer_row]
+        answers = some.codes[..., answer_row, :]
         told = np.isfinite(score) & (answers != NULL_CODE)
         found.append(
             (
@@ -117,11 +118,15 @@ def _wrong(pane: PaneView, rows: tuple[int, int], rule: tuple[int, float] | None
     return found
 
 
-def _count(wrong: _Wrong) -> Counted:
-    if not wrong:
-        return 0, 0
-    together = np.logical_or.reduce([mask for _, mask in wrong])
-    return int(np.count_nonzero(together)), int(together.size)
+def _counted(block: PaneBlock, rows: tuple[int, int], rule: tuple[int, float] | None) -> Counted:
+    """A pane that has neither a score nor scores of classes does not tell."""
+    n = block.occurred_us.shape[1]
+    wrong = np.zeros(block.occurred_us.shape, np.bool_)
+    for _, mask in _wrong(block, rows, rule):
+        wrong |= mask
+    told = np.full(len(block), rows[0] >= 0)
+    told |= np.isfinite(block.signal("incoherence")).any(axis=-1)
+    return np.count_nonzero(wrong, axis=-1), np.where(told, n, 0)
 
 
 def _output_rows(profile: Profile) -> tuple[int, int]:

@@ -46,7 +46,9 @@ class Latency:
     def __init__(self, context: CheckContext) -> None:
         self._context = context
         self._pane_events = context.card.monitoring.pane_events
-        self._first = FirstPanes(context.learned.get("levels"))
+        self._first = FirstPanes(
+            "latency_ms", lambda levels: levels[:, 0].tolist(), context.learned.get("levels")
+        )
         self._watches = self._made(self._first.levels)
 
     @classmethod
@@ -63,28 +65,27 @@ class Latency:
 
     def prepare(self, block: PaneBlock) -> None:
         """See `Check.prepare`."""
+        self._first.prepare(block)
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """One measurement of the whole version, where there is something to say."""
+        n, slower = self._first.take(pane)
+        levels = self._first.levels
+        if not self._watches:
+            self._watches = self._made(levels)
+        if slower is None or levels is None or not n:
+            return [measured(self.name, None, scale=self._pane_events)] if raised else []
+        found = [w.look(hits, n) for w, hits in zip(self._watches, slower, strict=True)]
+        if not raised and not any(found):
+            return []
         latency_ms = pane.signal("latency_ms")
         told = latency_ms[np.isfinite(latency_ms)]
-        levels = self._first.take(latency_ms)
-        if not self._watches:
-            self._watches = self._made(self._first.levels)
-        if levels is None or not told.size:
-            return [measured(self.name, None, scale=self._pane_events)] if raised else []
-        excesses = [
-            watch.look(int(np.count_nonzero(told > level)), told.size)
-            for watch, level in zip(self._watches, levels[:, 0], strict=True)
-        ]
-        if not raised and not any(excess is not None and excess.found for excess in excesses):
-            return []
         now = np.quantile(told, QUANTILES)
         place, most = most_telling(
             [
-                _if_risen(excess, ms, usual_ms, jump)
-                for excess, ms, usual_ms, jump in zip(
-                    excesses, now.tolist(), levels[:, 0].tolist(), JUMPS, strict=True
+                _if_risen(watch.excess, ms, usual_ms, jump)
+                for watch, ms, usual_ms, jump in zip(
+                    self._watches, now.tolist(), levels[:, 0].tolist(), JUMPS, strict=True
                 )
             ]
         )

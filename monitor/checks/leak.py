@@ -67,10 +67,12 @@ class Leak:
         return cls(context)
 
     def prepare(self, block: PaneBlock) -> None:
-        """See `Check.prepare`."""
+        """Nothing: faults are few."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """One measurement for each feature known later."""
+        if not pane.faults and not self._watches:
+            return []
         later: dict[str, list[float]] = {}
         for _, feature, reason, value in pane.faults:
             if reason == FAULT and isinstance(value, float):
@@ -81,16 +83,17 @@ class Leak:
             watch = self._watches.get(feature)
             if watch is None:
                 watch = self._watches[feature] = self._watch()
-            excess = watch.look(len(seconds), len(pane))
-            if feature not in raised and (excess is None or not excess.found):
+            too_often = watch.look(len(seconds), len(pane))
+            if feature not in raised and not too_often:
                 continue
+            excess = watch.excess
             later_s = float(np.median(seconds)) if seconds else 0.0
             share = 0.0 if excess is None else excess.share
             reason = (
                 f"{feature} was known {spoken(later_s)} after the predictions it went into, in "
                 f"{share:.1%} of the events: it leaks what came later"
             )
-            if not seconds and not (excess is not None and excess.found):
+            if not seconds and not too_often:
                 reason = f"{feature} was known in time for all events of the last pane"
             found.append(
                 measured(

@@ -4,14 +4,15 @@ In: the signal's values pane by pane, NaN where it is not told. Out: quantiles, 
 share above them varies. Never: a value kept past the learning.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
+from monitor.checks.pane_view import InBulk, PaneBlock, PaneView
 from monitor.checks.shares import Usual
 from monitor.errors import StateError
-from monitor.events import Float64
+from monitor.events import Bool, Float64
 
 QUANTILES: Final = (0.5, 0.9, 0.99)
 """Level, upper part, tail."""
@@ -40,26 +41,71 @@ def usual_levels(panes: Sequence[Float64]) -> Float64 | None:
 
 
 class FirstPanes:
-    """Keeps the first panes of a signal until there are enough to learn from.
+    """A signal against its usual levels: the reference's, else those of its first panes.
 
-    >>> first = FirstPanes(None)
-    >>> [first.take(np.full(250, 5.0)) for _ in range(9)][-1][:, 0].tolist()
-    [5.0, 5.0, 5.0]
+    Parameters
+    ----------
+    signal
+        Its name.
+    limits
+        What of the usual levels its values are counted against.
+    learned
+        The reference's levels; None: the first panes are kept until there are enough to learn from.
+
+    >>> from monitor.checks.example import example_panes
+    >>> first = FirstPanes("resends", lambda levels: levels[:2, 0].tolist(), None)
+    >>> [first.take(pane) for pane in example_panes(0, 9)][-2:], first.levels[:, 0].tolist()
+    ([(250, None), (250, (0, 0))], [0.0, 0.0, 0.0])
     """
 
-    def __init__(self, learned: Float64 | None) -> None:
-        self.levels = learned
+    def __init__(
+        self, signal: str, limits: Callable[[Float64], list[float]], learned: Float64 | None
+    ) -> None:
+        self.signal = signal
+        self._limits_of = limits
         self._panes: list[Float64] = []
+        self._knows(learned)
 
-    def take(self, values: Float64) -> Float64 | None:
-        """The usual levels if they were known before this pane, which is learnt from if not."""
-        known = self.levels
-        if known is None and np.isfinite(values).any():
-            self._panes.append(values.copy())
+    def _knows(self, levels: Float64 | None) -> None:
+        self.levels = levels
+        self._limits = [] if levels is None else self._limits_of(levels)
+        self._counts = InBulk(self._count)
+
+    def _count(self, block: PaneBlock) -> tuple[list[int], list[tuple[int, ...]]]:
+        """Of each pane the events that tell, and those of them above each limit."""
+        values = block.signal(self.signal)
+        finite = np.isfinite(values)
+        told = np.count_nonzero(finite, axis=-1).tolist()
+        if not any(told):
+            return told, [(0,) * len(self._limits)] * len(block)
+        above = [np.count_nonzero(finite & (values > limit), axis=-1) for limit in self._limits]
+        return told, list(zip(*(one.tolist() for one in above), strict=True))
+
+    def prepare(self, block: PaneBlock) -> None:
+        """Count these panes at once."""
+        self._counts.of(block)
+
+    def take(self, pane: PaneView) -> tuple[int, tuple[int, ...] | None]:
+        """Events of a pane that tell, and those above each limit.
+
+        None where the usual levels were not known before this pane, which is learnt from then.
+        """
+        told, above = self._counts.of(pane.block)
+        n = told[pane.place]
+        if self.levels is not None:
+            return n, above[pane.place]
+        if n:
+            self._panes.append(pane.signal(self.signal).copy())
             if len(self._panes) >= LEARN_PANES:
-                self.levels = usual_levels(self._panes)
-                self._panes = [] if self.levels is not None else self._panes[-LEARN_PANES:]
-        return known
+                levels = usual_levels(self._panes)
+                self._panes = [] if levels is not None else self._panes[-LEARN_PANES:]
+                self._knows(levels)
+        return n, None
+
+    def above(self, pane: PaneView) -> Bool:
+        """Which events lie above the first limit of what is known by now."""
+        found: Bool = pane.signal(self.signal) > self._limits[0]
+        return found
 
     def state(self) -> dict[str, Any]:
         """Plain values and arrays."""
@@ -69,7 +115,7 @@ class FirstPanes:
         """Take up where `state` was taken."""
         try:
             levels, panes = state["levels"], state["panes"]
-            self.levels = None if levels is None else np.asarray(levels, np.float64).reshape(3, 4)
+            self._knows(None if levels is None else np.asarray(levels, np.float64).reshape(3, 4))
             self._panes = [np.asarray(values, np.float64) for values in panes]
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"the saved first panes cannot be read: {error!r}") from error

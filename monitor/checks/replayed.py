@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.future import spoken
-from monitor.checks.pane_view import PaneBlock, PaneView
+from monitor.checks.pane_view import InBulk, PaneBlock, PaneView
 from monitor.checks.shares import ShareWatch, Usual, measured
 from monitor.checks.vectors import VectorMemory, Vectors, distinct
 from monitor.clock import US_PER_SECOND
@@ -66,17 +66,19 @@ class Replayed:
 
     def prepare(self, block: PaneBlock) -> None:
         """See `Check.prepare`."""
+        self._inputs.hashes(block)
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """One measurement of the whole version, where there is something to say."""
         recalled = self._inputs.of(pane)
         again = recalled.seen
-        if again.any():
-            again = again & (pane.occurred_us < recalled.latest_us)
-        hits = distinct(recalled.hashes[again])
-        excess = self._watch.look(hits, len(pane))
-        if "" not in raised and (excess is None or not excess.found):
+        if again.size:
+            again = again[pane.occurred_us[again] < recalled.latest_us]
+        hits = distinct(recalled.hashes[again]) if again.size else 0
+        too_often = self._watch.look(hits, len(pane))
+        if "" not in raised and not too_often:
             return []
+        excess = self._watch.excess
         back_us = recalled.latest_us - pane.occurred_us[again]
         back_s = float(np.median(back_us)) / US_PER_SECOND if hits else 0.0
         share = 0.0 if excess is None else excess.share
@@ -84,7 +86,7 @@ class Replayed:
             f"{share:.1%} of the events are old ones under new ids: their features were seen "
             f"before and their times go back by {spoken(back_s)}"
         )
-        if not hits and not (excess is not None and excess.found):
+        if not hits and not too_often:
             reason = "no event of the last pane is an old one under a new id"
         return [
             measured(
@@ -109,8 +111,9 @@ def seen_before(profile: Profile, panes: Sequence[PaneView]) -> Usual:
     """The share of the reference's events whose features stood in its last 32 panes."""
     vectors, memory = Vectors.of(profile), VectorMemory()
     hits, sizes = [], []
+    hashed = InBulk(vectors.of_block)
     for pane in panes:
-        hashes = vectors.of_pane(pane)
+        hashes = hashed.of(pane.block)[pane.place]
         hits.append(float(distinct(hashes[memory.seen(hashes)])))
         sizes.append(float(len(pane)))
         memory.add(hashes, 0)

@@ -83,7 +83,7 @@ class Schema:
         return cls(context) if context.learned else None
 
     def prepare(self, block: PaneBlock) -> None:
-        """See `Check.prepare`."""
+        """Nothing: faults are few."""
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""

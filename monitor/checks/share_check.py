@@ -5,29 +5,43 @@ Never: what is counted; the checks that derive from it say that.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
-from monitor.checks.pane_view import PaneBlock, PaneView
+from monitor.checks.pane_view import InBulk, PaneBlock, PaneView
 from monitor.checks.shares import Excess, ShareWatch, Usual, measured
+from monitor.events import Int64
 from monitor.findings import Measurement
 from monitor.sketches.profile import Profile
 from schemas.model import ModelCard
 
-Counted = tuple[float, int]
-"""Events with the property, and events that tell."""
+Counted = tuple[Int64, Int64]
+"""int64[panes] events with the property, and events that tell."""
 
 
-def usual_share(counted: Sequence[Counted]) -> Learned:
+def usual_share(count: Callable[[PaneBlock], Counted], panes: Sequence[PaneView]) -> Learned:
     """What panes of the reference say of a share; empty where no event tells."""
-    told = [pane for pane in counted if pane[1]]
+    counted, told = in_lists(count), []
+    for pane in panes:
+        hits, sizes = counted.of(pane.block)
+        if sizes[pane.place]:
+            told.append((hits[pane.place], sizes[pane.place]))
     if not told:
         return {}
-    hits, sizes = np.array(told, np.float64).T
-    return {"usual": Usual.of(hits, sizes).array()}
+    return {"usual": Usual.of(*np.array(told, np.float64).T).array()}
+
+
+def in_lists(count: Callable[[PaneBlock], Counted]) -> InBulk[tuple[list[int], list[int]]]:
+    """What is counted of a block's panes, as plain numbers."""
+
+    def counted(block: PaneBlock) -> tuple[list[int], list[int]]:
+        hits, sizes = count(block)
+        return hits.tolist(), sizes.tolist()
+
+    return InBulk(counted)
 
 
 class ShareCheck(ABC):
@@ -46,21 +60,16 @@ class ShareCheck(ABC):
             assumed=self.assumed,
         )
         self._pane_events = context.card.monitoring.pane_events
+        self._counted = in_lists(self.counted)
 
     never: ClassVar[Usual | None] = None
     """`NEVER` where the property is never right; None: the stream's own first panes tell."""
 
     @classmethod
     def learn(cls, card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> Learned:
-        """The reference's own share, where that can be counted."""
-        del card, profile
-        return usual_share([cls.in_reference(pane) for pane in panes])
-
-    @classmethod
-    def in_reference(cls, pane: PaneView) -> Counted:
-        """The same of a pane of the reference; nothing where that does not tell."""
-        del pane
-        return 0, 0
+        """The reference's own share; nothing where that cannot be counted."""
+        del card, profile, panes
+        return {}
 
     @classmethod
     def of(cls, context: CheckContext) -> Self | None:
@@ -73,8 +82,8 @@ class ShareCheck(ABC):
         return max(context.card.monitoring.effect_floor, 1e-3)
 
     @abstractmethod
-    def counted(self, pane: PaneView) -> Counted:
-        """Events of the pane with the property, and events that tell."""
+    def counted(self, block: PaneBlock) -> Counted:
+        """Events of each pane with the property, and events that tell."""
 
     @abstractmethod
     def words(self, pane: PaneView, excess: Excess) -> tuple[str, Mapping[str, float]]:
@@ -82,14 +91,15 @@ class ShareCheck(ABC):
 
     def prepare(self, block: PaneBlock) -> None:
         """See `Check`."""
-        del block
+        self._counted.of(block)
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """One measurement of the whole version, where there is something to say."""
-        hits, n = self.counted(pane)
-        excess = self._watch.look(hits, n)
-        if "" not in raised and (excess is None or not excess.found):
+        hits, sizes = self._counted.of(pane.block)
+        too_often = self._watch.look(hits[pane.place], sizes[pane.place])
+        if "" not in raised and not too_often:
             return []
+        excess = self._watch.excess
         reason, values = ("", {}) if excess is None else self.words(pane, excess)
         return [measured(self.name, excess, scale=self._pane_events, reason=reason, values=values)]
 

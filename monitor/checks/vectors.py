@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import InBulk, PaneBlock, PaneView
 from monitor.errors import StateError
-from monitor.events import Bool, Float64, Int64
+from monitor.events import Float64, Int64
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
 from schemas.model import OUTPUT_NAMES
@@ -66,22 +66,23 @@ class Vectors:
         )
 
     def hashes(self, values: Float64, codes: NDArray[np.uint16]) -> Hashes:
-        """uint32[n]: equal for equal features."""
-        numbers = values.take(self._number_rows, axis=0)
+        """uint32[..., n] of arrays [..., rows, n]: equal for equal features."""
+        numbers = values.take(self._number_rows, axis=-2)
         numbers *= self._number_factors
         np.copyto(numbers, self._nulls, where=np.isnan(numbers))
         # a sum over rows adds in the order of the rows, wherever the event stands in its pane
-        total = np.add.reduce(numbers, axis=0)
+        total = np.add.reduce(numbers, axis=-2)
         if self._code_rows.size:
-            total += np.add.reduce(codes.take(self._code_rows, axis=0) * self._code_factors, axis=0)
+            categories = codes.take(self._code_rows, axis=-2) * self._code_factors
+            total += np.add.reduce(categories, axis=-2)
         mixed = total.view(np.uint64) * _MIX
         mixed ^= mixed >> np.uint64(29)
         found: Hashes = (mixed * _MIX >> np.uint64(32)).astype(np.uint32)
         return found
 
-    def of_pane(self, pane: PaneView) -> Hashes:
-        """`hashes` of a pane."""
-        return self.hashes(pane.values, pane.codes)
+    def of_block(self, block: PaneBlock) -> Hashes:
+        """uint32[panes, n]: `hashes` of its panes."""
+        return self.hashes(block.values, block.codes)
 
 
 class VectorMemory:
@@ -103,22 +104,21 @@ class VectorMemory:
         self.latest_us = -(2**63)
         """Latest event time of all panes but the last one."""
 
-    def seen(self, hashes: Hashes) -> Bool:
-        """Which of them stood in one of the last panes but the very last."""
-        place = hashes & np.uint32(_PLACES - 1)
-        found: Bool = self._hash.take(place) == hashes
-        known = np.flatnonzero(found)
+    def seen(self, hashes: Hashes) -> Int64:
+        """The rows of those that stood in one of the last panes but the very last."""
+        place = _places(hashes)
+        known: Int64 = (self._hash.take(place) == hashes).nonzero()[0]
         if known.size:
             age = self._number - self._pane[place[known]]
-            found[known] = (age > 1) & (age <= MEMORY_PANES)
-        return found
+            known = known[(age > 1) & (age <= MEMORY_PANES)]
+        return known
 
     def add(self, hashes: Hashes, latest_us: int) -> None:
         """Remember a pane and the latest event time in it."""
         if self._panes:
             self.latest_us = max(self.latest_us, self._panes[-1][1])
         self._panes.append((hashes, latest_us))
-        place = hashes & np.uint32(_PLACES - 1)
+        place = _places(hashes)
         self._hash[place] = hashes
         self._pane[place] = self._number
         self._number += 1
@@ -148,13 +148,18 @@ class VectorMemory:
         self.latest_us = latest_us
 
 
+def _places(hashes: Hashes) -> NDArray[np.intp]:
+    """Where each stands in the table, as the index that numpy takes without a conversion."""
+    return (hashes & np.uint32(_PLACES - 1)).astype(np.intp)
+
+
 @dataclass(frozen=True, slots=True)
 class Recalled:
     """The vectors of a pane, and what was known of them before it."""
 
     hashes: Hashes
-    seen: Bool
-    """Which of them stood in one of the last 32 panes but the very last."""
+    seen: Int64
+    """The rows of those that stood in one of the last 32 panes but the very last."""
     latest_us: int
     """Latest event time of all earlier panes but the last one."""
 
@@ -169,18 +174,28 @@ class Inputs:
         self._profile = profile
         self._known: tuple[Vectors, VectorMemory] | None = None
         """Made when the first pane is asked for."""
+        self._hashed = InBulk(self._hashes)
         self._last: tuple[int, Recalled] | None = None
+
+    def hashes(self, block: PaneBlock) -> Hashes:
+        """uint32[panes, n]."""
+        return self._hashed.of(block)[0]
 
     def of(self, pane: PaneView) -> Recalled:
         """Of the newest pane; the first to ask for a pane has it remembered."""
         if self._last is not None and self._last[0] == pane.index:
             return self._last[1]
-        vectors, memory = self._made()
-        hashes = vectors.of_pane(pane)
+        memory = self._made()[1]
+        rows, latest_us = self._hashed.of(pane.block)
+        hashes = rows[pane.place]
         recalled = Recalled(hashes, memory.seen(hashes), memory.latest_us)
-        memory.add(hashes, int(pane.occurred_us.max()))
+        memory.add(hashes, latest_us[pane.place])
         self._last = (pane.index, recalled)
         return recalled
+
+    def _hashes(self, block: PaneBlock) -> tuple[Hashes, list[int]]:
+        """With the latest event time of each pane."""
+        return self._made()[0].of_block(block), block.occurred_us.max(axis=-1).tolist()
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs."""
@@ -202,14 +217,16 @@ def distinct(hashes: Hashes) -> int:
     return int(np.unique(hashes).size) if hashes.size else 0
 
 
-def often(hashes: Hashes, times: int) -> Int64:
-    """How often each vector occurs that occurs so many times or more.
+def often(hashes: Hashes, times: int) -> list[Int64]:
+    """Of each row how often each vector occurs that occurs so many times or more.
 
-    >>> often(np.array([7, 8, 7, 9, 7, 8], np.uint32), 3).tolist()
-    [3]
+    >>> [n.tolist() for n in often(np.array([[7, 8, 7, 9, 7, 8], [1, 2, 3, 4, 5, 6]], "u4"), 3)]
+    [[3], []]
     """
-    ordered = np.sort(hashes)
-    if not (ordered[times - 1 :] == ordered[: ordered.size - times + 1]).any():
-        return np.empty(0, np.int64)
-    _, counts = np.unique(ordered, return_counts=True)
-    return counts[counts >= times]
+    ordered = np.sort(hashes, axis=-1)
+    some = (ordered[:, times - 1 :] == ordered[:, : ordered.shape[1] - times + 1]).any(axis=-1)
+    counts = [
+        np.unique(row, return_counts=True)[1] if found else np.empty(0, np.int64)
+        for row, found in zip(ordered, some.tolist(), strict=True)
+    ]
+    return [n[n >= times] for n in counts]

@@ -32,7 +32,7 @@ def generous(per_event: float = PER_EVENT) -> CheckContext:
 
 def alarms(watch: ShareWatch, hits: Float64) -> int:
     """How often the watch begins to say that the share is beyond its usual one."""
-    found = [excess is not None and excess.found for excess in (watch.look(h, SIZE) for h in hits)]
+    found = [watch.look(h, SIZE) for h in hits]
     return int(np.count_nonzero(np.diff(np.array([False, *found], np.int8)) > 0))
 
 
