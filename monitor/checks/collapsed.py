@@ -5,14 +5,17 @@ those.
 """
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
-from monitor.checks.history import DEPTH, KNOTS, History
-from monitor.checks.pane_view import PaneBlock, PaneView
+from monitor.checks.history import History
+from monitor.checks.knots import KNOTS
+from monitor.checks.outlook import DEPTH, PAST, Outlook
+from monitor.checks.pane_view import InBulk, PaneBlock, PaneView, Remembered
 from monitor.checks.runs import Runs, longest_runs
 from monitor.events import Float64
 from monitor.findings import Measurement, Verdict
@@ -30,6 +33,19 @@ CHANCE_MARGIN: Final = 5.0
 independent answers would within the budget."""
 RARE: Final = 0.02
 """A category whose other answers are rarer than this in the recent past may well not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spreads:
+    """Of each pane, the spread of each number that is an output, and what of it was usual."""
+
+    now: list[list[float]]
+    past: list[list[float]]
+    """The smallest of the past's panes."""
+    held: list[list[float]]
+    """Of the past as a whole, which stands still in trouble."""
+    scored: list[bool]
+    """Whether any of them has values."""
 
 
 class Collapsed:
@@ -80,6 +96,7 @@ class Collapsed:
             for at, column in enumerate(self._history.categories)
             if column.name in OUTPUT_NAMES and np.count_nonzero(column.counts) > 1
         ]
+        self._spreads = Remembered(self._measure)
 
     @classmethod
     def learn(cls, card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> Learned:
@@ -91,8 +108,9 @@ class Collapsed:
         spreads = []
         for pane in panes:
             history.add(pane)
-            spreads.append(_spread(history.knots[-1].astype(np.float64)))
-        values = np.concatenate([runs.values(pane) for pane in panes], axis=1)
+            spreads.append(_spread(history.last.knots[-1].astype(np.float64)))
+        known = InBulk(runs.values)
+        values = np.concatenate([known.of(pane.block)[pane.place] for pane in panes], axis=1)
         longest = np.array([max(longest_runs(row)[1:]) for row in values], np.float64)
         return {"spread": np.fmin.reduce(np.array(spreads), axis=0), "longest": longest}
 
@@ -103,11 +121,12 @@ class Collapsed:
 
     def prepare(self, block: PaneBlock) -> None:
         """See `Check.prepare`."""
+        self._spreads.of(self._history.prepare(block))
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""
         del pane
-        found = [self._number(row, raised) for row in self._numbers]
+        found = [self._number(at, row, raised) for at, row in enumerate(self._numbers)]
         found += [self._category(*known, raised) for known in self._categories]
         return [measurement for measurement in found if measurement is not None]
 
@@ -118,14 +137,26 @@ class Collapsed:
     def restore(self, state: Mapping[str, Any]) -> None:
         """See `Check.restore`."""
 
-    def _number(self, row: int, raised: Set[str]) -> Measurement | None:
+    def _measure(self, outlook: Outlook) -> _Spreads:
+        knots = outlook.panes.knots[:, self._numbers].astype(np.float64)
+        spreads = _spread(knots)
+        panes = len(outlook)
+        past = np.fmin.reduce([spreads[at : at + panes] for at in range(1, PAST + 1)])
+        return _Spreads(
+            spreads[DEPTH:].tolist(),
+            past.tolist(),
+            _spread(outlook.past[:, self._numbers]).tolist(),
+            np.any(~np.isnan(knots[DEPTH:, :, 0]), axis=1).tolist(),
+        )
+
+    def _number(self, at: int, row: int, raised: Set[str]) -> Measurement | None:
         history, name = self._history, self._history.numbers[row]
-        now = float(_spread(history.knots[-1][row].astype(np.float64)))
+        spreads, place = self._spreads.of(history.outlook), history.place
+        now = spreads.now[place][at]
         usual = float(self._smallest[row])
         if history.panes >= DEPTH:
-            past = _spread(history.knots[:-6, row].astype(np.float64))
-            held = float(_spread(history.past[row]))
-            usual = min(usual, float(np.fmin.reduce(past)) if name not in raised else usual, held)
+            past = spreads.past[place][at] if name not in raised else usual
+            usual = min(usual, past, spreads.held[place][at])
         if np.isnan(now) or not usual > 0:
             return None
         margin = MARGIN if history.panes >= DEPTH else CERTAIN
@@ -151,10 +182,10 @@ class Collapsed:
 
     def _category(self, at: int, column: Any, row: int, raised: Set[str]) -> Measurement | None:
         history, name = self._history, column.name
-        scored = any(not np.isnan(history.knots[-1, number]).any() for number in self._numbers)
-        if scored and name not in raised:
-            return None
         length = int(self._runs.lengths[row])
+        scored = self._spreads.of(history.outlook).scored[history.place]
+        if name not in raised and (scored or length < RUN_PANES * self._scale):
+            return None
         shares = column.counts / max(column.n, 1)
         largest = float(shares.max())
         span = history.spans[at]

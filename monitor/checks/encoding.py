@@ -6,15 +6,18 @@ values that are new in themselves; `unseen_categories` has those.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
-from monitor.checks.history import DEPTH, LONG, MAX_NAMES, History
-from monitor.checks.pane_view import PaneBlock, PaneView
-from monitor.events import Float64
+from monitor.checks.history import History
+from monitor.checks.outlook import DEPTH, LONG, Outlook
+from monitor.checks.pane_view import PaneBlock, PaneView, Remembered
+from monitor.checks.summaries import MAX_NAMES
+from monitor.events import Bool, Float64
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.profile import Profile
@@ -28,6 +31,20 @@ FAR: Final = 1.5
 """Permuted shares lie this many times farther from their past than the reference's panes did."""
 ALIKE: Final = 0.45
 """In order of size they have to lie this much nearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Strange:
+    """Of each pane and category."""
+
+    new: Bool
+    """bool[panes, categories]: more names are unseen than the reference explains."""
+    far: Bool
+    """The shares lie farther from the past than the reference explains."""
+    apart: Float64
+    """How far."""
+    any: list[bool]
+    """Of each pane, whether either is so."""
 
 
 class Encoding:
@@ -66,12 +83,14 @@ class Encoding:
         self._apart = context.learned["apart"]
         self._unseen = context.learned["unseen"]
         self._needed = np.maximum(FAR * self._apart, self._apart + UNSEEN)
+        self._strange = Remembered(self._measure)
 
     @classmethod
     def learn(cls, card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> Learned:
         """The farthest total variation from the past, and the most unseen names in a pane."""
         del card
         history = History(profile)
+        variations = Remembered[Outlook, Float64](lambda outlook: _variations(outlook, history))
         apart = np.zeros(len(history.categories))
         unseen = np.zeros(len(history.categories))
         if len(panes) < DEPTH or not history.categories:
@@ -79,9 +98,9 @@ class Encoding:
         for pane in panes:
             history.add(pane)
             for at, span in enumerate(history.spans):
-                unseen[at] = max(unseen[at], history.counts[-1, span.stop - 1] / len(pane))
+                unseen[at] = max(unseen[at], history.last.counts[-1, span.stop - 1] / len(pane))
             if history.panes >= DEPTH:
-                apart = np.maximum(apart, _variations(history))
+                apart = np.maximum(apart, variations.of(history.outlook)[history.place])
         return {"apart": apart, "unseen": unseen}
 
     @classmethod
@@ -91,16 +110,19 @@ class Encoding:
 
     def prepare(self, block: PaneBlock) -> None:
         """See `Check.prepare`."""
+        self._strange.of(self._history.prepare(block))
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""
         history = self._history
+        strange, place = self._strange.of(history.outlook), history.place
+        if not raised and not strange.any[place]:
+            return []
         found: dict[str, Measurement] = {}
-        apart = _variations(history) if history.panes >= DEPTH else 0.0 * self._apart
-        far = apart > self._needed
+        apart, far = strange.apart[place], strange.far[place]
         for at, (column, span) in enumerate(zip(history.categories, history.spans, strict=True)):
-            share = history.counts[-1, span.stop - 1] / len(pane)
-            if share > self._unseen[at] + UNSEEN:
+            if strange.new[place, at]:
+                share = history.last.counts[-1, span.stop - 1] / len(pane)
                 words = explain_names(pane.unseen(column.name), column.names)
                 if words:
                     reason = f"{column.name}: {share:.0%} of the values are {words}"
@@ -129,10 +151,18 @@ class Encoding:
     def restore(self, state: Mapping[str, Any]) -> None:
         """See `Check.restore`."""
 
+    def _measure(self, outlook: Outlook) -> _Strange:
+        ends = [span.stop - 1 for span in self._history.spans]
+        unseen = outlook.panes.counts[DEPTH:, ends] / outlook.block.codes.shape[2]
+        new, apart = unseen > self._unseen + UNSEEN, _variations(outlook, self._history)
+        far = (apart > self._needed) & outlook.whole[:, None]
+        return _Strange(new, far, apart, (new | far).any(axis=1).tolist())
+
     def _permuted(
         self, column: CategoryReference, span: slice, apart: float, at: int
     ) -> Measurement | None:
-        now, past = _now(self._history)[span], self._history.past_shares[span]
+        history = self._history
+        now, past = history.outlook.now_shares[history.place, span], history.past_shares[span]
         ordered = float(np.abs(np.sort(now) - np.sort(past)).sum() / 2)
         new = now[-1] - past[-1] > UNSEEN / 2
         if new or ordered > ALIKE * apart or len(column.names) < 3:
@@ -222,12 +252,8 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _variations(history: History) -> Float64:
-    """Total variation of the last panes from the past, of each category."""
-    apart = np.abs(_now(history) - history.past_shares)
+def _variations(outlook: Outlook, history: History) -> Float64:
+    """Total variation of the last panes from the past, float64[panes, categories]."""
+    apart = np.abs(outlook.now_shares - outlook.past_shares)
     starts = [span.start for span in history.spans]
-    return np.asarray(np.add.reduceat(apart, starts) / 2)
-
-
-def _now(history: History) -> Float64:
-    return np.asarray(history.shares[DEPTH - LONG :].mean(axis=0, dtype=np.float64))
+    return np.asarray(np.add.reduceat(apart, starts, axis=1) / 2)

@@ -9,35 +9,18 @@ from collections.abc import Iterable, Mapping, Set
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from monitor.checks.pane_view import PaneBlock, PaneView
+from monitor.checks.outlook import DEPTH, LONG, SHORT, Outlook, look_out
+from monitor.checks.pane_view import InBulk, PaneBlock, PaneView
 from monitor.checks.runs import Runs
+from monitor.checks.summaries import Summaries, Summing
 from monitor.checks.vectors import Inputs
 from monitor.errors import StateError
-from monitor.events import Bool, Float64, Int64
-from monitor.sketches.category import CategoryReference
-from monitor.sketches.codes import NULL_CODE
-from monitor.sketches.number import NumberReference
+from monitor.events import Bool, Float64
 from monitor.sketches.profile import Profile
-from monitor.sketches.seasonal import SeasonalReference
 
-KNOTS: Final = 33
-"""Values kept of a number column and pane, evenly spaced in order: each a value that occurred."""
-DEPTH: Final = 10
-"""Panes kept."""
-SHORT: Final = 2
-LONG: Final = 4
-"""Panes that "now" means: about half a day and a day of the flights."""
-_GAP: Final = 2
-"""Panes between now and the past: a break that began there belongs to neither."""
 LATEST: Final = 3
 """Panes whose most frequent values are kept."""
-_PAST: Final = slice(0, DEPTH - LONG - _GAP)
-MAX_NAMES: Final = 64
-"""Names of a category that are counted one by one; the rarer ones are pooled."""
-
-Float32 = NDArray[np.float32]
 
 
 class History:
@@ -48,103 +31,89 @@ class History:
     profile
         Its columns, in their order.
 
-    `knots` float32[DEPTH, numbers, KNOTS] and `counts` uint16[DEPTH, width], newest last: NaN and 0
-    where there was no pane. The counts of a category lie at its `spans`: its names (most frequent
-    first), those pooled, and what the reference never had. 1.3 kB a number column.
+    The panes of a block are summarised and set beside their past at once, as if nothing were held
+    or let go on the way; where that happens, the rest is done anew. 1.3 kB a number column.
     """
 
     def __init__(self, profile: Profile) -> None:
-        self.numbers = tuple(c.name for c in profile.columns if isinstance(c, NumberReference))
-        rows = [row for row, c in enumerate(profile.columns) if isinstance(c, CategoryReference)]
-        self.category_rows = np.array(rows, np.int64)
-        found = [profile.columns[row] for row in rows]
-        self.categories = tuple(c for c in found if isinstance(c, CategoryReference))
-        named = np.array([len(c.names) for c in self.categories], np.int64)
-        widths = np.minimum(named, MAX_NAMES) + 2
-        ends = np.cumsum(widths)
-        self._starts: Int64 = ends - widths
-        self._named = named
-        self.spans = [slice(a, b) for a, b in zip(self._starts, ends, strict=True)]
-        self._width = int(widths.sum())
-        self._widths = widths
+        self._summing = Summing(profile)
+        self.numbers, self.categories = self._summing.numbers, self._summing.categories
+        self.spans = self._summing.spans
         self.runs = Runs(profile)
         """How long each column has been at one value."""
         self.inputs = Inputs(profile)
         """The vectors of the events."""
-        self.knots: Float32 = np.full((DEPTH, len(self.numbers), KNOTS), np.nan, np.float32)
-        self.counts = np.zeros((DEPTH, self._width), np.uint16)
-        self.shares: Float32 = np.zeros((DEPTH, self._width), np.float32)
-        """The counts of each category as shares of its values."""
-        self.tops: Float32 = np.full((LATEST, len(self.numbers)), np.nan, np.float32)
-        """The most frequent value of each number in the last panes, as its knots show it."""
-        rows = [row for row, c in enumerate(profile.columns) if isinstance(c, NumberReference)]
-        self._number_rows = np.array(rows, np.int64)
-        self._points = [
-            np.empty(0) if isinstance(c, SeasonalReference) else c.points
-            for c in profile.columns
-            if isinstance(c, NumberReference)
-        ]
-        self._coded = np.array([points.size > 0 for points in self._points], np.bool_)
-        self.new: Float64 = np.zeros((DEPTH, len(self.numbers)))
-        """Share of each number's values in the last panes that are no value of the reference's."""
+        self.last: Summaries = self._summing.none(DEPTH)
+        """Of the last `DEPTH` panes, newest last: NaN and 0 where there was no pane."""
+        self.place = -1
+        """Of the newest pane in the outlook."""
         self.panes = 0
+        self._summaries = InBulk(self._summing.of)
+        self._outlook: Outlook | None = None
+        self._rows = {name: row for row, name in enumerate(self.numbers)}
+        self._spans = dict(zip((c.name for c in self.categories), self.spans, strict=True))
         self._held: dict[str, Float64] = {}
-        self.past: Float64 = np.full((len(self.numbers), KNOTS), np.nan)
-        """Knots of the past of each number, NaN until there is one."""
-        self.past_shares: Float64 = np.zeros(self._width)
-        self._now: dict[int, tuple[Float64, Float64]] = {}
 
-    def prepare(self, block: PaneBlock) -> None:
+    def prepare(self, block: PaneBlock) -> Outlook:
         """Summarise the next panes at once, before each is taken."""
+        if self._outlook is None or self._outlook.block is not block:
+            self._look_out(block, 0)
+        return self.outlook
 
     def add(self, pane: PaneView) -> None:
         """Take the next closed pane."""
-        self._now = {}
         self.runs.add(pane)
-        self.knots[:-1] = self.knots[1:]
-        self.knots[-1] = _knots(pane.values)
-        self.counts[:-1] = self.counts[1:]
-        self.counts[-1] = self._count(pane)
-        self.shares[:-1] = self.shares[1:]
-        self.shares[-1] = self._shares(self.counts[-1])
-        self.tops[:-1] = self.tops[1:]
-        self.tops[-1] = _most_frequent(self.knots[-1])
-        codes = pane.codes[self._number_rows]
-        self.new[:-1] = self.new[1:]
-        self.new[-1] = ((codes & 1) == 0).sum(axis=1) / codes.shape[1]  # a null's code is odd
-        self.new[-1, ~self._coded] = 0.0
+        ahead, place = self._outlook, self.place + 1
+        if (
+            ahead is None
+            or ahead.block is not pane.block
+            or ahead.first + place != pane.place
+            or place == len(ahead)
+        ):
+            self._look_out(pane.block, pane.place)
+        self.place += 1
         self.panes += 1
-        self.past = pooled(self.knots[_PAST])
-        self.past_shares = self.shares[_PAST].mean(axis=0, dtype=np.float64)
-        for name, kept in self._held.items():
-            if name in self.numbers:
-                self.past[self.numbers.index(name)] = kept
-            else:
-                self.past_shares[self._span(name)] = kept
+        self.last = self.outlook.panes.between(self.place + 1, self.place + 1 + DEPTH)
+
+    @property
+    def outlook(self) -> Outlook:
+        """What the newest pane holds beside its past, at `place`, and panes around it."""
+        if self._outlook is None:
+            raise StateError("no pane has been taken since the panes' past has changed")
+        return self._outlook
+
+    @property
+    def past(self) -> Float64:
+        """Knots of the past of each number, NaN until there is one: float64[numbers, KNOTS]."""
+        rows: Float64 = self.outlook.past[self.place]
+        return rows
+
+    @property
+    def past_shares(self) -> Float64:
+        """Shares of the past at the `spans` of the categories, float64[width]."""
+        rows: Float64 = self.outlook.past_shares[self.place]
+        return rows
 
     def now(self, panes: int) -> Float64:
         """Knots of the last `panes` panes together, float64[numbers, KNOTS]."""
-        return self._present(panes)[0]
+        rows: Float64 = self.outlook.now[panes][self.place]
+        return rows
 
     def apart(self, panes: int) -> Float64:
         """How far these lie from the past, in each column's own units, float64[numbers]."""
-        return self._present(panes)[1]
-
-    def _present(self, panes: int) -> tuple[Float64, Float64]:
-        if panes not in self._now:
-            now = pooled(self.knots[DEPTH - panes :])
-            self._now[panes] = (now, gaps(now, self.past))
-        return self._now[panes]
+        row: Float64 = self.outlook.apart[panes][self.place]
+        return row
 
     def turned(self, by: float) -> Bool:
         """Which numbers have become new, by this share more than they were: bool[numbers]."""
-        return np.asarray(self.new[-1] - self.new[_PAST].mean(axis=0) >= by)
+        return np.asarray(self.outlook.rise[self.place] >= by)
 
-    def known(self, row: int) -> Float64:
-        """The values of a number in the reference and its past, rising."""
+    def known(self, row: int) -> list[Float64]:
+        """The values of a number in the reference and in its past, each rising, where any are."""
         held = self.numbers[row] in self._held
-        past = self.past[row] if held else self.knots[:-LONG, row].ravel().astype(np.float64)
-        return np.unique(np.concatenate([self._points[row], past[~np.isnan(past)]]))
+        past = self.past[row] if held else self.last.knots[:-LONG, row].ravel().astype(np.float64)
+        some = np.sort(past[~np.isnan(past)])
+        return [values for values in (self._summing.points[row], some) if values.size]
 
     @property
     def held(self) -> Set[str]:
@@ -156,30 +125,34 @@ class History:
 
         What came while a column was in trouble is no past to it: it begins with a new one.
         """
+        wanted = {name for name in names if name in self._rows or name in self._spans}
+        if wanted == self._held.keys():
+            return
         held = {}
-        for name in sorted(set(names)):
+        for name in sorted(wanted):
             if name in self._held:
                 held[name] = self._held[name]
-            elif name in self.numbers:
-                held[name] = self.past[self.numbers.index(name)].copy()
-            elif any(name == column.name for column in self.categories):
-                held[name] = self.past_shares[self._span(name)].copy()
-        for name in self._held.keys() - held.keys():
-            if name in self.numbers:
-                self.knots[:-SHORT, self.numbers.index(name)] = np.nan
+            elif name in self._rows:
+                held[name] = self.past[self._rows[name]].copy()
             else:
-                self.counts[:-SHORT, self._span(name)] = 0
-                self.shares[:-SHORT, self._span(name)] = 0.0
+                held[name] = self.past_shares[self._spans[name]].copy()
+        for name in self._held.keys() - wanted:
+            if name in self._rows:
+                self.last.knots[:-SHORT, self._rows[name]] = np.nan
+            else:
+                self.last.counts[:-SHORT, self._spans[name]] = 0
+                self.last.shares[:-SHORT, self._spans[name]] = 0.0
         self._held = held
+        self._outlook = None
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs."""
         return {
             "panes": self.panes,
-            "knots": self.knots.copy(),
-            "counts": self.counts.copy(),
-            "tops": self.tops.copy(),
-            "new": self.new.copy(),
+            "knots": self.last.knots.copy(),
+            "counts": self.last.counts.copy(),
+            "tops": self.last.tops[-LATEST:].copy(),
+            "new": self.last.new.copy(),
             "runs": self.runs.state(),
             "inputs": self.inputs.state(),
             "held": {name: kept.copy() for name, kept in self._held.items()},
@@ -188,124 +161,28 @@ class History:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken; raises StateError where it does not fit."""
         knots, counts = np.asarray(state["knots"]), np.asarray(state["counts"])
-        if knots.shape != self.knots.shape or counts.shape != self.counts.shape:
+        last = self._summing.none(DEPTH)
+        if knots.shape != last.knots.shape or counts.shape != last.counts.shape:
             raise StateError(
                 f"saved history has shapes {knots.shape} and {counts.shape}, not "
-                f"{self.knots.shape} and {self.counts.shape}: start the windows of the version anew"
+                f"{last.knots.shape} and {last.counts.shape}: start the windows of the version anew"
             )
-        self.knots = knots.astype(np.float32)
-        self.counts = counts.astype(np.uint16)
-        self.tops = np.asarray(state["tops"]).astype(np.float32).reshape(self.tops.shape)
-        self.new = np.asarray(state["new"]).astype(np.float64).reshape(self.new.shape)
-        self.shares = np.stack([self._shares(row) for row in self.counts])
+        last.knots[:] = knots
+        last.counts[:] = counts
+        last.shares[:] = self._summing.shares(last.counts)
+        last.tops[-LATEST:] = np.asarray(state["tops"]).reshape(LATEST, -1)
+        last.new[:] = np.asarray(state["new"]).reshape(last.new.shape)
+        self.last = last
         self.runs.restore(state["runs"])
         if "inputs" in state:  # a state from before they were shared: they begin anew
             self.inputs.restore(state["inputs"])
         self.panes = int(state["panes"])
         self._held = {str(k): np.array(v, np.float64) for k, v in state["held"].items()}
+        self._outlook = None
 
-    def _span(self, name: str) -> slice:
-        place = [column.name for column in self.categories].index(name)
-        return self.spans[place]
-
-    def _shares(self, counts: NDArray[np.uint16]) -> Float32:
-        if not counts.size:
-            return np.zeros(0, np.float32)
-        totals = np.maximum(np.add.reduceat(counts.astype(np.int64), self._starts), 1)
-        shares: Float32 = (counts / np.repeat(totals, self._widths)).astype(np.float32)
-        return shares
-
-    def _count(self, pane: PaneView) -> Int64:
-        if not self.categories:
-            return np.zeros(0, np.int64)
-        codes = pane.codes[self.category_rows].astype(np.int64)
-        named = self._named[:, None]
-        pooled_at = np.minimum(named, MAX_NAMES)
-        places = np.where(codes >= named, pooled_at + 1, np.minimum(codes, pooled_at))
-        places += self._starts[:, None]
-        places[codes == NULL_CODE] = self._width
-        return np.bincount(places.ravel(), minlength=self._width + 1)[:-1]
-
-
-def pooled(knots: Float32) -> Float64:
-    """Knots of several panes as those of all their values, float64[numbers, KNOTS].
-
-    NaN where not half of the panes have any.
-
-    >>> pane = np.arange(KNOTS, dtype=np.float32)
-    >>> pooled(np.stack([pane, pane + 100])[:, None, :])[0, [0, 16, 32]].tolist()
-    [1.0, 100.0, 132.0]
-    """
-    panes, numbers, _ = knots.shape
-    together = np.sort(knots.transpose(1, 0, 2).reshape(numbers, panes * KNOTS), axis=1)
-    known = (~np.isnan(knots[:, :, 0])).sum(axis=0)
-    if (known == panes).all():
-        return together[:, panes // 2 :: panes].astype(np.float64)
-    places = np.arange(KNOTS) * known[:, None] + known[:, None] // 2
-    found = np.take_along_axis(together, places, axis=1).astype(np.float64)
-    found[known * 2 < panes] = np.nan
-    return found
-
-
-def gaps(knots: Float64, others: Float64) -> Float64:
-    """How far two distributions lie apart, in the column's own units: the mean gap of their knots.
-
-    It is Wasserstein's distance.
-
-    >>> gaps(np.array([[1.0, 2.0]]), np.array([[2.0, 5.0]])).tolist()
-    [2.0]
-    """
-    return np.asarray(np.abs(knots - others).mean(axis=-1))
-
-
-def slack(known: Float64) -> float:
-    """How far a value may lie from a known one and be it: the history keeps float32."""
-    return 1e-5 * float(np.abs(known[[0, -1]]).max())
-
-
-def landed(values: Float64, known: Float64, widths: Float64 | float) -> Float64:
-    """The share of each row of values that lie within its width of a known one.
-
-    >>> landed(np.array([[1.0, 2.5], [2.0, 3.0]]), np.array([1.0, 2.0, 3.0]), 0.1).tolist()
-    [0.5, 1.0]
-    """
-    place = np.searchsorted(known, values)
-    above = known[np.minimum(place, known.size - 1)] - values
-    below = values - known[np.maximum(place - 1, 0)]
-    near = np.minimum(np.abs(above), np.abs(below)) <= np.asarray(widths)[..., None]
-    return np.asarray(near.mean(axis=-1))
-
-
-def knot_distance(knots: Float64, others: Float64) -> float:
-    """The KS distance of two rows of knots, within 1/33.
-
-    >>> knot_distance(np.arange(33.0), np.arange(33.0) + 100)
-    1.0
-    """
-    places = np.concatenate([knots, others])
-    below = [np.searchsorted(np.sort(x), places, side="right") / x.size for x in (knots, others)]
-    return float(np.abs(below[0] - below[1]).max())
-
-
-def _knots(values: Float64) -> Float32:
-    ordered = np.sort(values, axis=1)  # NaN goes last
-    n = np.full(len(values), values.shape[1])
-    nulls = np.flatnonzero(np.isnan(ordered[:, -1:]))
-    if nulls.size:
-        n[nulls] -= np.isnan(ordered[nulls]).sum(axis=1)
-    places = ((np.arange(KNOTS) + 0.5) / KNOTS * n[:, None]).astype(np.int64)
-    places += (np.arange(len(values)) * values.shape[1])[:, None]
-    found = ordered.ravel().take(places) if values.size else np.empty((len(values), KNOTS))
-    found[n * 4 < values.shape[1]] = np.nan
-    return found.astype(np.float32)
-
-
-def _most_frequent(knots: Float32) -> Float32:
-    """A value that is in many knots of each row, the most where its share is clear."""
-    found = knots[:, KNOTS // 2].copy()
-    for width in (3, 9):
-        same = knots[:, width:] == knots[:, :-width]
-        hit = np.flatnonzero(same.any(axis=1))
-        if hit.size:
-            found[hit] = knots[hit, same[hit].argmax(axis=1)]
-    return found
+    def _look_out(self, block: PaneBlock, first: int) -> None:
+        held = [(self._rows[n], kept) for n, kept in self._held.items() if n in self._rows]
+        spans = [(self._spans[n], kept) for n, kept in self._held.items() if n in self._spans]
+        these = self._summaries.of(block)
+        self._outlook = look_out(block, first, self.panes, self.last, these, held, spans)
+        self.place = -1

@@ -22,6 +22,7 @@ PaneFault = tuple[int, str, str, float | str | None]
 UNSEEN = "unseen_by_reference"
 """Reason of a category's value that the reference never had, beside the faults of validation."""
 
+Source = TypeVar("Source")
 Measures = TypeVar("Measures")
 Value = TypeVar("Value", bound=np.generic)
 
@@ -148,8 +149,23 @@ def _in_panes(rows: NDArray[Value], panes: int, size: int) -> NDArray[Value]:
     return np.ascontiguousarray(cut.transpose(1, 0, 2))
 
 
-class InBulk(Generic[Measures]):
-    """What is measured of a block's panes at once; the last block's is remembered.
+class Remembered(Generic[Source, Measures]):
+    """What is measured of a source; the last one's is remembered."""
+
+    def __init__(self, measure: Callable[[Source], Measures]) -> None:
+        self._measure = measure
+        self._known: tuple[Source, Measures] | None = None
+
+    def of(self, source: Source) -> Measures:
+        """The measures of a source."""
+        if self._known is None or self._known[0] is not source:
+            self._known = None
+            self._known = (source, self._measure(source))
+        return self._known[1]
+
+
+class InBulk(Remembered[PaneBlock, Measures]):
+    """What is measured of a block's panes at once.
 
     >>> highest = InBulk(lambda block: block.values.max(axis=2))
     >>> none, times = np.zeros((0, 4)), np.zeros(4, np.int64)
@@ -158,14 +174,3 @@ class InBulk(Generic[Measures]):
     >>> highest.of(block).tolist(), block.pane(1).index
     ([[5.0], [3.0]], 8)
     """
-
-    def __init__(self, measure: Callable[[PaneBlock], Measures]) -> None:
-        self._measure = measure
-        self._known: tuple[PaneBlock, Measures] | None = None
-
-    def of(self, block: PaneBlock) -> Measures:
-        """The measures of a block."""
-        if self._known is None or self._known[0] is not block:
-            self._known = None
-            self._known = (block, self._measure(block))
-        return self._known[1]

@@ -4,15 +4,19 @@ In: closed panes. Out: a claim on each feature with such a value, which is named
 a feature that has stopped altogether; `stuck` has those.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
-from monitor.checks.history import DEPTH, KNOTS, Float32, History
-from monitor.checks.pane_view import PaneBlock, PaneView
+from monitor.checks.history import LATEST, History
+from monitor.checks.knots import KNOTS, Float32
+from monitor.checks.outlook import DEPTH, Outlook
+from monitor.checks.pane_view import PaneBlock, PaneView, Remembered
 from monitor.events import Bool, Float64
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.profile import Profile
@@ -30,9 +34,26 @@ GAINED: Final = 0.1
 """What stands for many names lets no other one gain more than this."""
 STUCK: Final = 0.97
 """From this share on a feature does not change at all."""
+_LONGEST: Final = max(HORIZONS)
 _ONES: Final = np.ones(KNOTS, np.float32)
 _LEAST_KNOTS: Final = int(min(FLOORS) * KNOTS)
 """More knots than this, which rise, have to be one value before its share can exceed any floor."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """A value whose share is over its ceiling."""
+
+    at: int
+    """Row of a number, slot of a counted name."""
+    value: float
+    """NaN of a name."""
+    share: float
+    place: int
+    """In `HORIZONS`."""
+
+
+_ByPane = dict[int, list[_Over]]
 
 
 class Placeholder:
@@ -76,6 +97,7 @@ class Placeholder:
         history = self._history
         features = [name not in OUTPUT_NAMES for name in history.numbers]
         self._watched = np.array(features, np.bool_)
+        self._over = Remembered(self._measure)
         self._reason: dict[str, str] = {}
 
     @classmethod
@@ -87,15 +109,16 @@ class Placeholder:
             return {}
         common = _common_values(profile)
         numbers = np.zeros((len(HORIZONS), len(history.numbers)))
-        categories = np.zeros((len(HORIZONS), history.counts.shape[1]))
+        categories = np.zeros((len(HORIZONS), history.last.counts.shape[1]))
         for pane in panes:
             history.add(pane)
             if history.panes < DEPTH:
                 continue
-            shares = _number_shares(history)
-            shares[:, _among(history.tops, common)] = 0.0
+            last = history.last
+            shares = _number_shares(last.knots[-_LONGEST:], last.tops[-LATEST:])
+            shares[:, _among(last.tops[-LATEST:], common)] = 0.0
             numbers = np.fmax(numbers, shares.max(axis=1))
-            categories = np.fmax(categories, _category_shares(history))
+            categories = np.fmax(categories, _least(last.shares[-_LONGEST:]))
         return {"numbers": numbers, "common": common, "categories": categories}
 
     @classmethod
@@ -105,13 +128,18 @@ class Placeholder:
 
     def prepare(self, block: PaneBlock) -> None:
         """See `Check.prepare`."""
+        self._over.of(self._history.prepare(block))
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""
         history = self._history
-        if history.panes < max(HORIZONS):
+        if history.panes < _LONGEST:
             return []
-        found = self._numbers() | self._categories(pane)
+        numbers, names = self._over.of(history.outlook)
+        over, strange = numbers.get(history.place, ()), names.get(history.place, ())
+        if not raised and not over and not strange:
+            return []
+        found = self._numbers(over) | self._categories(pane, strange)
         for feature in sorted(raised - found.keys()):
             found[feature] = claim(
                 self.name,
@@ -131,32 +159,45 @@ class Placeholder:
     def restore(self, state: Mapping[str, Any]) -> None:
         """See `Check.restore`."""
 
-    def _numbers(self) -> dict[str, Measurement]:
-        history = self._history
+    def _measure(self, outlook: Outlook) -> tuple[_ByPane, _ByPane]:
+        """What is over its ceiling, of numbers and of names."""
+        numbers: _ByPane = defaultdict(list)
+        knots = outlook.panes.knots
+        same = knots[DEPTH:, :, _LEAST_KNOTS:] == knots[DEPTH:, :, :-_LEAST_KNOTS]
+        panes, rows = np.nonzero(same.any(axis=2) & self._watched)
+        newest = panes + DEPTH + 1 + np.arange(-_LONGEST, 0)[:, None]
+        tops = outlook.panes.tops[newest[-LATEST:], rows]
+        shares = _number_shares(knots[newest, rows], tops)
+        over = (shares > self._ceilings[:, None, rows]) & (shares[0] < STUCK)
+        over &= ~_among(tops, self._common[rows])
+        for at, hit in np.argwhere(over.any(axis=0)).tolist():
+            place, row = int(np.argmax(over[:, at, hit])), int(rows[hit])
+            found = _Over(row, float(tops[at, hit]), float(shares[place, at, hit]), place)
+            numbers[int(panes[hit])].append(found)
+        names: _ByPane = defaultdict(list)
+        counts = outlook.panes.shares
+        windows = np.stack(
+            [counts[DEPTH + 1 + k : len(counts) + 1 + k] for k in range(-_LONGEST, 0)]
+        )
+        least = _least(windows)
+        strange = (least > self._category_ceilings[:, None]) & (least[0] < STUCK)
+        for pane, slot in np.argwhere(strange.any(axis=0)).tolist():
+            place = int(np.argmax(strange[:, pane, slot]))
+            names[pane].append(_Over(slot, np.nan, float(least[place, pane, slot]), place))
+        return numbers, names
+
+    def _numbers(self, over: Sequence[_Over]) -> dict[str, Measurement]:
         found: dict[str, Measurement] = {}
-        newest = history.knots[-1]
-        if not (newest[:, _LEAST_KNOTS:] == newest[:, :-_LEAST_KNOTS]).any():
-            return found
-        shares = _number_shares(history)
-        over = (shares > self._ceilings[:, None]) & self._watched & (shares[0] < STUCK)
-        over &= ~_among(history.tops, self._common)
-        for at, row in np.argwhere(over.any(axis=0)).tolist():
-            place = int(np.argmax(over[:, at, row]))
-            name = history.numbers[row]
-            ceiling = float(self._ceilings[place, row])
-            shown = f"{float(history.tops[at, row]):.6g}"
-            found[name] = self._say(name, shown, float(shares[place, at, row]), ceiling, place)
+        for one in over:
+            name, ceiling = self._history.numbers[one.at], self._ceilings[one.place, one.at]
+            found[name] = self._say(name, f"{one.value:.6g}", one.share, float(ceiling), one.place)
         return found
 
-    def _categories(self, pane: PaneView) -> dict[str, Measurement]:
+    def _categories(self, pane: PaneView, over: Sequence[_Over]) -> dict[str, Measurement]:
         history = self._history
-        if not history.categories:
-            return {}
-        shares = _category_shares(history)
-        over = (shares > self._category_ceilings) & (shares[0] < STUCK)
         found: dict[str, Measurement] = {}
-        for slot in np.flatnonzero(over.any(axis=0)).tolist():
-            place = int(np.argmax(over[:, slot]))
+        for one in over:
+            slot = one.at
             at = next(i for i, span in enumerate(history.spans) if span.start <= slot < span.stop)
             column, span = history.categories[at], history.spans[at]
             if column.name in OUTPUT_NAMES:
@@ -170,14 +211,12 @@ class Placeholder:
             elif slot == span.stop - 2:
                 continue  # many rare names together are no placeholder
             else:
-                others = np.delete(history.shares[-1, span] - history.past_shares[span], code)
+                others = np.delete(history.last.shares[-1, span] - history.past_shares[span], code)
                 if others.max(initial=0.0) > GAINED:
                     continue  # names that gain as well: `encoding` looks for a permutation
                 shown = repr(column.names[code])
-            ceiling = float(self._category_ceilings[place, slot])
-            found[column.name] = self._say(
-                column.name, shown, float(shares[place, slot]), ceiling, place
-            )
+            ceiling = float(self._category_ceilings[one.place, slot])
+            found[column.name] = self._say(column.name, shown, one.share, ceiling, one.place)
         return found
 
     def _say(
@@ -201,21 +240,20 @@ class Placeholder:
         )
 
 
-def _number_shares(history: History) -> Float64:
-    """float64[horizons, candidates, numbers]: the smallest share of each in the last panes.
+def _number_shares(knots: Float32, tops: Float32) -> Float64:
+    """float64[horizons, candidates, rows]: the smallest share of each value in the last panes.
 
-    The candidates are the most frequent values of the last panes.
+    `knots` are those of the last panes, float32[longest horizon, rows, KNOTS], and the candidates
+    `tops` the most frequent values of the last ones, float32[candidates, rows].
     """
-    longest = max(HORIZONS)
-    same = history.knots[-longest:, None] == history.tops[None, :, :, None]
+    same = knots[:, None] == tops[None, :, :, None]
     counts = same.astype(np.float32) @ _ONES  # whole numbers: exact
-    least = [counts[longest - panes :].min(axis=0) for panes in HORIZONS]
-    return np.stack(least).astype(np.float64) / KNOTS
+    return _least(counts).astype(np.float64) / KNOTS
 
 
-def _category_shares(history: History) -> Float64:
-    """float64[horizons, width]: the same of every counted name."""
-    return np.stack([history.shares[DEPTH - panes :].min(axis=0) for panes in HORIZONS])
+def _least(rows: Float32) -> Float32:
+    """The smallest of the last rows of each horizon, [horizons, ...]."""
+    return np.stack([rows[_LONGEST - panes :].min(axis=0) for panes in HORIZONS])
 
 
 def _common_values(profile: Profile) -> Float64:

@@ -5,17 +5,33 @@ at which value. Never: a judgement.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from monitor.checks.pane_view import PaneView
+from monitor.checks.pane_view import InBulk, PaneBlock, PaneView
 from monitor.errors import StateError
-from monitor.events import Float64, Int64
+from monitor.events import Bool, Float64, Int64
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import NULL_CODE
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ends:
+    """How panes end: [panes, columns] each."""
+
+    newest: Float64
+    """The last value, NaN without any."""
+    lengths: Int64
+    """Events of the pane that had it, in a row; 0 of an unknown name."""
+    whole: Bool
+    """Whether it has no other value: a run of before may go on."""
+    empty: Bool
+    before: list[bool]
+    """Of each pane, whether what came before it counts for any column."""
 
 
 class Runs:
@@ -38,52 +54,51 @@ class Runs:
         self._categories = np.setdiff1d(np.arange(len(self.names)), self._numbers)
         self.last: Float64 = np.full(len(self.names), np.nan)
         self.lengths: Int64 = np.zeros(len(self.names), np.int64)
+        self._ends = InBulk(self._measure)
 
-    def values(self, pane: PaneView) -> Float64:
-        """float64[columns, n]: what runs are counted in; infinity where the name is unknown."""
-        found = np.empty(pane.codes.shape)
-        found[self._numbers] = pane.values
+    def values(self, block: PaneBlock) -> Float64:
+        """float64[panes, columns, n]: what runs are counted in; infinity for an unknown name."""
+        found = np.empty(block.codes.shape)
+        found[:, self._numbers] = block.values
         rows = self._categories
-        codes = pane.codes[rows].astype(np.float64)
+        codes = block.codes[:, rows].astype(np.float64)
         codes[codes == NULL_CODE] = np.nan
         codes[codes == self._unknown[rows]] = np.inf
-        found[rows] = codes
+        found[:, rows] = codes
         return found
 
     def add(self, pane: PaneView) -> None:
         """Take the next pane."""
-        values = self.values(pane)
-        self.last, before = values[:, -1].copy(), self.last
-        self.lengths, lengths = np.ones(len(values), np.int64), self.lengths
-        if values.shape[1] < 2:
-            rows = np.arange(len(values))
-        else:  # of a column whose last two values differ all is known
-            same = values[:, -1] == values[:, -2]
-            rows = np.flatnonzero(same | np.isnan(values[:, -2:]).any(axis=1))
-        if rows.size:
-            self._count(rows, values[rows], before[rows], lengths[rows])
-        self.lengths[np.isinf(self.last)] = 0
+        ends, place = self._ends.of(pane.block), pane.place
+        newest, lengths = ends.newest[place], ends.lengths[place]
+        if ends.before[place]:
+            empty = ends.empty[place]
+            going_on = ends.whole[place] & (newest == self.last)
+            newest = np.where(empty, self.last, newest)
+            lengths = np.where(empty, self.lengths, lengths + np.where(going_on, self.lengths, 0))
+        self.last, self.lengths = newest, lengths
 
-    def _count(self, rows: Int64, values: Float64, before: Float64, lengths: Int64) -> None:
-        """Runs of some columns, given the values that they were at and for how long."""
-        n = values.shape[1]
-        there = ~np.isnan(values)
+    def _measure(self, block: PaneBlock) -> "_Ends":
+        """How each pane ends, whatever came before it."""
+        values = self.values(block)
+        n = values.shape[2]
+        newest, lengths = values[:, :, -1].copy(), np.ones(values.shape[:2], np.int64)
+        whole, empty = np.zeros((2, *newest.shape), np.bool_)
+        # of a column whose last two values differ all is known
+        same = values[:, :, -1] == values[:, :, -min(n, 2)]
+        hit = np.nonzero(same | np.isnan(values[:, :, -2:]).any(axis=2))
+        rows = values[hit]
+        there = ~np.isnan(rows)
         backwards = there[:, ::-1]
-        newest = np.take_along_axis(values, n - 1 - backwards.argmax(axis=1)[:, None], axis=1)
-        other = there & (values != newest)
-        ended = other[:, ::-1].argmax(axis=1)  # events since the last one of another value
-        whole = ~other.any(axis=1)
-        ended = np.where(whole, n, ended)
-        length = np.where(
-            whole,
-            there.sum(axis=1),
-            (backwards & (np.arange(n) < ended[:, None])).sum(axis=1),
-        )
-        newest = newest[:, 0]
-        going_on = whole & (newest == before)
-        empty = ~there.any(axis=1)
-        self.lengths[rows] = np.where(empty, lengths, length + np.where(going_on, lengths, 0))
-        self.last[rows] = np.where(empty, before, newest)
+        newest[hit] = rows[np.arange(len(rows)), n - 1 - backwards.argmax(axis=1)]
+        other = there & (rows != newest[hit][:, None])
+        whole[hit] = ~other.any(axis=1)
+        ended = np.where(whole[hit], n, other[:, ::-1].argmax(axis=1))
+        """Events since the last one of another value."""
+        lengths[hit] = (backwards & (np.arange(n) < ended[:, None])).sum(axis=1)
+        empty[hit] = ~there.any(axis=1)
+        lengths[np.isinf(newest)] = 0
+        return _Ends(newest, lengths, whole, empty, (whole | empty).any(axis=1).tolist())
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
-from monitor.checks.pane_view import PaneBlock, PaneView
+from monitor.checks.pane_view import InBulk, PaneBlock, PaneView
 from monitor.checks.runs import Runs, longest_runs
 from monitor.events import Float64, Int64
 from monitor.findings import Measurement, Verdict
@@ -70,6 +70,8 @@ class Stuck:
         """By whether the value is any other or the usual one (0): float64[2, columns]."""
         self._watched = np.array([column.name not in OUTPUT_NAMES for column in columns])
         self._watched &= [np.count_nonzero(column.counts) > 1 for column in columns]
+        self._least = np.where(self._watched, others, np.inf)
+        """Of a shorter run nothing is said."""
 
     @classmethod
     def learn(cls, card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> Learned:
@@ -78,7 +80,8 @@ class Stuck:
         if not panes:
             return {}
         runs = Runs(profile)
-        values = np.concatenate([runs.values(pane) for pane in panes], axis=1)
+        known = InBulk(runs.values)
+        values = np.concatenate([known.of(pane.block)[pane.place] for pane in panes], axis=1)
         found = np.array([longest_runs(row) for row in values]).reshape(len(values), 3)
         return {"usual": found[:, 0].copy(), "longest": found[:, 1:].T.copy()}
 
@@ -96,6 +99,8 @@ class Stuck:
         """See `Check.look`."""
         del pane
         lengths = self._runs.lengths
+        if not raised and not (lengths >= self._least).any():
+            return []
         at_usual = self._runs.last == self._usual
         needed = np.where(at_usual, self._needed[0], self._needed[1])
         stuck = self._watched & (lengths >= needed)

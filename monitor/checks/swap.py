@@ -4,15 +4,18 @@ In: closed panes. Out: a claim on each of the two, which names the other. Never:
 that cannot be told apart.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
-from monitor.checks.history import DEPTH, LONG, SHORT, gaps, knot_distance, landed, slack
-from monitor.checks.pane_view import PaneBlock, PaneView
+from monitor.checks.knots import gaps, knot_distance, landed, slack
+from monitor.checks.outlook import DEPTH, LONG, SHORT, Outlook
+from monitor.checks.pane_view import PaneBlock, PaneView, Remembered
 from monitor.checks.unit import farthest_gaps
 from monitor.events import Bool, Float64
 from monitor.findings import Measurement, Verdict
@@ -40,7 +43,22 @@ KNOWN: Final = 0.6
 NAMES: Final = 0.8
 """Share of a category's values that have to be names of the other one."""
 
+_AT_ONCE: Final = 2**15
+"""Pairs that are compared at once: more would not fit a processor's cache."""
+
 Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two numbers of a pane that lie nearer to each other's past than to their own."""
+
+    first: int
+    second: int
+    panes: int
+    """`LONG` or `SHORT`, in which they do."""
+    certain: bool
+    """Whether that is enough: they fit well, and are far from their own."""
 
 
 class Swap:
@@ -83,6 +101,7 @@ class Swap:
         self._watched = np.array([name not in OUTPUT_NAMES for name in numbers], np.bool_)
         self._ordered = (self._low > 1.0 - FLIPPED) | (self._high < FLIPPED)
         np.fill_diagonal(self._ordered, False)  # a column is always as high as itself
+        self._pairs = Remembered(self._measure)
         self._partner: dict[str, str] = {}
         """Who has been found exchanged with whom."""
 
@@ -97,7 +116,7 @@ class Swap:
         lowest, highest = np.full((2, numbers, numbers), np.nan)
         if numbers <= MAX_COLUMNS:
             for pane in panes:
-                shares = np.array([[_above(a, b) for b in pane.values] for a in pane.values])
+                shares = _above(pane.values[:, None], pane.values)
                 lowest = np.fmin(lowest, shares)
                 highest = np.fmax(highest, shares)
         return {**found, "lowest": lowest, "highest": highest}
@@ -109,12 +128,19 @@ class Swap:
 
     def prepare(self, block: PaneBlock) -> None:
         """See `Check.prepare`."""
+        self._pairs.of(self._history.prepare(block))
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""
         if self._history.panes < DEPTH:
             return []
-        found = {**self._numbers(pane), **self._categories(pane)}
+        outlook, place = self._history.outlook, self._history.place
+        numbers, names = self._pairs.of(outlook)
+        pairs = numbers.get(place, ())
+        if not raised and not pairs and not names[place]:
+            self._partner = {}
+            return []
+        found = {**self._numbers(pane, pairs), **self._categories(pane)}
         claims = {}
         for (a, b), effect in found.items():
             for one, other in ((a, b), (b, a)):
@@ -142,45 +168,64 @@ class Swap:
         """See `Check.restore`."""
         self._partner = {str(a): str(b) for a, b in state["partner"].items()}
 
-    def _numbers(self, pane: PaneView) -> dict[Pair, float]:
+    def _measure(self, outlook: Outlook) -> tuple[dict[int, list[_Pair]], list[bool]]:
+        """The pairs of each pane, and whether it has two categories of strange names."""
+        found: dict[int, list[_Pair]] = defaultdict(list)
+        turned = outlook.rise >= TURNED
+        step = max(_AT_ONCE // max(len(self._watched), 1) ** 2, 1)
+        for place, panes in enumerate((LONG, SHORT)):
+            every, own = np.maximum(self._usual[place], 1e-12), outlook.apart[panes]
+            moved = self._watched & ((own > MOVED * every) | turned) & outlook.whole[:, None]
+            for start in range(0, len(outlook), step):
+                some = slice(start, start + step)
+                now, past = outlook.now[panes][some], outlook.past[some]
+                fits = self._fitting(every, own[some], now, past, turned[some], moved[some])
+                for pane, first, second, certain in zip(*fits, strict=True):
+                    found[start + pane].append(_Pair(first, second, panes, certain))
+        ends = [span.stop - 1 for span in self._history.spans]
+        unseen = outlook.panes.counts[DEPTH:, ends] > NAMES * outlook.block.codes.shape[2]
+        return found, (unseen.sum(axis=1) >= 2).tolist()
+
+    def _fitting(
+        self, every: Float64, own: Float64, now: Float64, past: Float64, turned: Bool, moved: Bool
+    ) -> tuple[list[int], list[int], list[int], list[bool]]:
+        """Panes and pairs of numbers that lie near each other's past, and whether that is enough.
+
+        Knots are compared only of pairs whose means lie near each other's: these lie no farther
+        apart than the knots do.
+        """
+        ordered = (self._ordered & self._ordered.T) | turned[:, :, None] | turned[:, None]
+        limit = np.minimum(every, np.where(ordered, 1.0, FIT) * own[:, None])
+        means, before = now.mean(axis=2), past.mean(axis=2)
+        rounding = 1e-12 * (_reach(now)[:, :, None] + _reach(past)[:, None])
+        near = ~(np.abs(means[:, :, None] - before[:, None]) > limit + rounding)
+        near &= near.transpose(0, 2, 1) & moved[:, :, None] & moved[:, None]
+        pane, a, b = np.nonzero(np.triu(near, 1))
+        # the present of each, put into the other's column, from the past of that
+        there, back = gaps(now[pane, a], past[pane, b]), gaps(now[pane, b], past[pane, a])
+        own_a, own_b, usual_a, usual_b = own[pane, a], own[pane, b], every[a], every[b]
+        close = (there <= usual_b) & (back <= usual_a)
+        nearer = close & (there <= FIT * own_b) & (back <= FIT * own_a)
+        strange_a, strange_b = own_a / usual_a, own_b / usual_b
+        better = there / usual_b + back / usual_a <= BETTER * (strange_a + strange_b)
+        fits = close & (there < own_b) & (back < own_a) & ordered[pane, a, b] & better
+        far = np.maximum(strange_a, strange_b) >= FAR
+        certain = nearer & far & (np.minimum(strange_a, strange_b) > 0.5)
+        kept = nearer | fits
+        return pane[kept].tolist(), a[kept].tolist(), b[kept].tolist(), certain[kept].tolist()
+
+    def _numbers(self, pane: PaneView, pairs: Sequence[_Pair]) -> dict[Pair, float]:
         history = self._history
         found: dict[Pair, float] = {}
-        turned = history.turned(TURNED)
-        for place, panes in enumerate((LONG, SHORT)):
-            every = np.maximum(self._usual[place], 1e-12)
-            moved = self._watched & ((history.apart(panes) > MOVED * every) | turned)
-            rows = np.flatnonzero(moved)
-            if rows.size < 2:
+        for one in pairs:
+            a, b = one.first, one.second
+            pair = (history.numbers[a], history.numbers[b])
+            if any(self._partner.get(x, y) != y for x, y in (pair, pair[::-1])):
                 continue
-            now, past, usual = history.now(panes), history.past[rows], every[rows]
-            # [a, b]: the present of a, put into column b, from the past of b
-            apart = gaps(now[rows][:, None, :], past[None, :, :])
-            own = np.diagonal(apart)
-            strange = own / usual
-            near = apart <= usual
-            nearer = near & (apart <= FIT * own)
-            pairs = nearer & nearer.T
-            ordered = self._ordered[np.ix_(rows, rows)] | (turned[rows][:, None] | turned[rows])
-            if ordered.any():
-                fits = near & (apart < own) & ordered
-                relative = apart / usual
-                better = relative + relative.T <= BETTER * (strange[:, None] + strange)
-                pairs |= fits & fits.T & better
-            if not pairs.any():
-                continue
-            for i, k in np.argwhere(np.triu(pairs, 1)).tolist():
-                a, b = int(rows[i]), int(rows[k])
-                both = nearer[i, k] and nearer[k, i]
-                far = max(strange[i], strange[k]) >= FAR and min(strange[i], strange[k]) > 0.5
-                if (both and far) or self._flipped(pane, a, b) or self._exchanged(now, a, b):
-                    pass
-                else:
-                    continue
-                pair = (history.numbers[a], history.numbers[b])
-                if any(self._partner.get(x, y) != y for x, y in (pair, pair[::-1])):
-                    continue
-                if (history.held & set(pair)) - self._partner.keys():
-                    continue  # something else explains one of them
+            if (history.held & set(pair)) - self._partner.keys():
+                continue  # something else explains one of them
+            now = history.now(one.panes)
+            if one.certain or self._flipped(pane, a, b) or self._exchanged(now, a, b):
                 found[pair] = max(knot_distance(now[r], history.past[r]) for r in (a, b))
         return found
 
@@ -201,10 +246,8 @@ class Swap:
 
     def _flipped(self, pane: PaneView, a: int, b: int) -> bool:
         """Whether a and b stand in an order that they never had, and exchanged in one they had."""
-        above, below = (
-            _above(pane.values[a], pane.values[b]),
-            _above(pane.values[b], pane.values[a]),
-        )
+        both = pane.values[[a, b]]
+        above, below = _above(both, both[::-1]).tolist()
         low, high = self._low[a, b], self._high[a, b]
         strange = above < low - FLIPPED or above > high + FLIPPED
         return bool(strange and low - 0.1 <= below <= high + 0.1)
@@ -214,7 +257,7 @@ class Swap:
         strange = [
             column
             for column, span in zip(history.categories, history.spans, strict=True)
-            if history.counts[-1, span.stop - 1] > NAMES * len(pane)
+            if history.last.counts[-1, span.stop - 1] > NAMES * len(pane)
             and column.name not in OUTPUT_NAMES
         ]
         found: dict[Pair, float] = {}
@@ -240,15 +283,23 @@ class Swap:
         )
 
 
-def _above(a: Float64, b: Float64) -> float:
-    """The share of events with a above b, NaN where too few have both.
+def _above(values: Float64, others: Float64) -> Float64:
+    """The share of events with a value above the other, row by row, NaN where too few have both.
 
-    >>> _above(np.array([1.0, 3.0]), np.array([2.0, 2.0]))
-    0.5
+    >>> _above(np.array([[1.0, 3.0], [1.0, np.nan]]), np.array([2.0, 2.0])).tolist()
+    [0.5, 0.0]
+    >>> _above(np.array([1.0, 3.0, 1.0, 2.0, 0.0]), np.array([2.0, np.nan, np.nan, np.nan, np.nan]))
+    array(nan)
     """
-    both: Bool = ~(np.isnan(a) | np.isnan(b))
-    n = int(both.sum())
-    return float((a > b).sum() / n) if n * 4 >= a.size and n else float("nan")
+    n = np.count_nonzero(~(np.isnan(values) | np.isnan(others)), axis=-1)
+    above = np.count_nonzero(values > others, axis=-1)
+    enough = (n * 4 >= values.shape[-1]) & (n > 0)
+    return np.where(enough, above / np.maximum(n, 1), np.nan)
+
+
+def _reach(knots: Float64) -> Float64:
+    """The largest value, whatever its sign."""
+    return np.asarray(np.maximum(np.abs(knots[..., 0]), np.abs(knots[..., -1])))
 
 
 def _share_of(texts: Sequence[str], names: Set[str]) -> float:

@@ -13,9 +13,11 @@ import numpy as np
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
 from monitor.checks.conversions import CONVERSIONS, FACTORS, OFFSETS
-from monitor.checks.history import DEPTH, LONG, SHORT, History, gaps, knot_distance, landed, slack
-from monitor.checks.pane_view import PaneBlock, PaneView
-from monitor.events import Float64
+from monitor.checks.history import History
+from monitor.checks.knots import gaps, knot_distance, landed, slack
+from monitor.checks.outlook import DEPTH, LONG, SHORT, Outlook
+from monitor.checks.pane_view import PaneBlock, PaneView, Remembered
+from monitor.events import Bool, Float64
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.profile import Profile
 from schemas.model import OUTPUT_NAMES, ModelCard
@@ -51,6 +53,8 @@ OUTSIDE: Final = 0.25
 
 _NEARBY: Final = (0.9871, 1.0059, 1.0137)
 """Factors of no unit: what lands on known values after them lands by chance."""
+_AT_ONCE: Final = 32
+"""Columns that all conversions are tried on at once: more would not fit a processor's cache."""
 _TURNING: Final = np.flatnonzero(FACTORS < 0)
 """Conversions that turn the order of the values."""
 
@@ -62,6 +66,17 @@ class _Found:
     now: Float64
     panes: int
     certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """bool[2, panes, numbers], of 4 and of 2 panes: which numbers have moved."""
+
+    asked: Bool
+    hopeful: Bool
+    """Which of these a conversion brings near their past."""
+    any: list[bool]
+    """Of each pane, whether any is hopeful."""
 
 
 class Unit:
@@ -117,6 +132,7 @@ class Unit:
             )
             for s in specs
         ]
+        self._asked = Remembered(self._measure)
         self._claimed: dict[str, int] = {}
         """The conversion that was found last, of what is raised."""
 
@@ -133,6 +149,7 @@ class Unit:
 
     def prepare(self, block: PaneBlock) -> None:
         """See `Check.prepare`."""
+        self._asked.of(self._history.prepare(block))
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""
@@ -140,13 +157,18 @@ class Unit:
         history = self._history
         if history.panes < DEPTH:
             return []
-        turned = history.turned(NEW)
+        questions = self._asked.of(history.outlook)
+        if not raised and not questions.any[history.place]:
+            self._claimed = {}
+            return []
         claims: dict[str, Measurement] = {}
         for place, panes in enumerate((LONG, SHORT)):
             usual = self._usual[place]
-            asked = self._watched & (turned | (history.apart(panes) > TRIGGER * usual))
-            rows = np.flatnonzero(asked).tolist()
-            rows += [k for k, name in enumerate(history.numbers) if name in raised and not asked[k]]
+            asked = questions.asked[place, history.place]
+            hopeful = questions.hopeful[place, history.place]
+            again = np.array([name in raised for name in history.numbers], np.bool_)
+            rows = np.flatnonzero(asked & (hopeful | again)).tolist()
+            rows += np.flatnonzero(again & ~asked).tolist()
             if not rows:
                 continue
             now = history.now(panes)
@@ -183,15 +205,29 @@ class Unit:
         """See `Check.restore`."""
         self._claimed = {str(name): int(k) for name, k in state["claimed"].items()}
 
+    def _measure(self, outlook: Outlook) -> _Asked:
+        turned = self._watched & (outlook.rise >= NEW)
+        asked = np.zeros((2, *turned.shape), np.bool_)
+        hopeful = asked.copy()
+        for place, panes in enumerate((LONG, SHORT)):
+            usual, now = self._usual[place], outlook.now[panes]
+            asked[place] = turned | (self._watched & (outlook.apart[panes] > TRIGGER * usual))
+            where, rows = np.nonzero(asked[place])
+            for start in range(0, where.size, _AT_ONCE):
+                some, these = where[start : start + _AT_ONCE], rows[start : start + _AT_ONCE]
+                apart = _apart(_undone(now[some, these]), outlook.past[some, these])
+                near = apart <= np.maximum(usual[these], 1e-12)[:, None]
+                hopeful[place, some, these] = near.any(axis=1)
+        return _Asked(asked, hopeful, np.any(hopeful, axis=(0, 2)).tolist())
+
     def _explain(
         self, row: int, now: Float64, usual: float, panes: int, claimed: int | None
     ) -> _Found | None:
         before = self._history.past[row]
         if np.isnan(now).any() or np.isnan(before).any():
             return None
-        undone = (now[None, :] - OFFSETS[:, None]) / FACTORS[:, None]
-        undone[_TURNING] = undone[_TURNING, ::-1]
-        apart, here = gaps(undone, before), float(gaps(now, before))
+        undone = _undone(now)
+        apart, here = _apart(undone, before), float(gaps(now, before))
         near = apart <= max(usual, 1e-12)
         # In the units of before, so that a map to small numbers is not near for being small.
         fits = near & (np.abs(FACTORS) * apart <= FIT * here)
@@ -220,7 +256,7 @@ class Unit:
         told = telling[best] >= TOLD and abs(FACTORS[best]) * apart[best] <= FIT * here
         if not told and not self._strange(row, undone[best], now, here / usual):
             return None
-        newest = self._history.knots[-1, row]
+        newest = self._history.last.knots[-1, row]
         if gaps(now, newest) > BEGUN * here or self._exchanged(row, now, panes):
             return None
         return _Found(best, before, now, panes, False)
@@ -238,7 +274,7 @@ class Unit:
             return True
         low, high = self._ranges[row]
         known = self._history.known(row)
-        least, most = known[0], known[-1]
+        least, most = min(values[0] for values in known), max(values[-1] for values in known)
         reach = most - least
         for bottom, top in ((low, high), (least - reach, most + reach)):
             out = ((now < bottom) | (now > top)).mean()
@@ -246,7 +282,7 @@ class Unit:
                 return True
         return False
 
-    def _landed(self, undone: Float64, now: Float64, known: Float64) -> Float64:
+    def _landed(self, undone: Float64, now: Float64, known: Sequence[Float64]) -> Float64:
         """Share of each row of undone values that are known ones, less what chance makes of it.
 
         0 where the values as they come are known too, or known ones lie too densely to tell.
@@ -292,6 +328,18 @@ def farthest_gaps(profile: Profile, panes: Sequence[PaneView]) -> Learned:
         if history.panes >= DEPTH:
             found.append([history.apart(k) for k in (LONG, SHORT)])
     return {"gaps": np.fmax.reduce(np.array(found), axis=0)} if found else {}
+
+
+def _undone(now: Float64) -> Float64:
+    """Knots [..., KNOTS] as each conversion would have found them, [..., conversions, KNOTS]."""
+    undone = (now[..., None, :] - OFFSETS[:, None]) / FACTORS[:, None]
+    undone[..., _TURNING, :] = undone[..., _TURNING, ::-1]
+    return np.asarray(undone)
+
+
+def _apart(undone: Float64, before: Float64) -> Float64:
+    """How far they lie from the past [..., KNOTS], in its units: [..., conversions]."""
+    return gaps(undone, before[..., None, :])
 
 
 def _largest_share(knots: Float64) -> float:
