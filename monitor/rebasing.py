@@ -77,10 +77,13 @@ class Rebased:
         `codes` uint16[columns, n] are consecutive events from `first_event` on that hold them.
         It changes nothing that is said.
         """
+        self.battery.prepare(self.recoded(codes), first_event, looks)
 
     def test(self, window: Window) -> Iterator[Measurement]:
         """`Battery.test`; of a window that began before what is accepted nothing can be told."""
-        measurements = self.battery.test(window.scale, self.recoded(window.codes))
+        measurements = self.battery.test(
+            window.scale, self.recoded(window.codes), window.span.last_event
+        )
         early = {
             name: one
             for name, one in self.accepted.items()

@@ -5,12 +5,15 @@ measurements. Never: a time, a topic, an alert; and never more false alarms than
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from monitor.detectors.budget import Share, false_alarms_per_event, independent_looks, split
 from monitor.detectors.calibration import MIN_BLOCKS
+from monitor.detectors.counted_panes import CountedPane, PaneCounter
 from monitor.detectors.effects import NumberBins
 from monitor.detectors.joint_tests import JointTests
 from monitor.detectors.ks import CdfTables
@@ -102,9 +105,7 @@ class Battery:
         """How the budget is split over the families of tests."""
         looks = independent_looks(monitoring.confirmations)
         self._windows = {
-            scale: WindowTests(
-                profile, tables, bins, scale, monitoring.effect_floor, shares, looks=looks
-            )
+            scale: WindowTests(profile, bins, scale, monitoring.effect_floor, shares, looks=looks)
             for scale in monitoring.scales
         }
         self._joint = {
@@ -138,6 +139,11 @@ class Battery:
             usable=bool(usable),
         )
         self._events = 0
+        self._counter = PaneCounter(profile.columns, tables)
+        self._panes: dict[int, CountedPane] = {}
+        """By number in the stream: those that windows to come will hold."""
+        self._ready: dict[tuple[int, int], list[Measurement]] = {}
+        """By scale and last event: what the windows that are about to close will be found to be."""
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -149,9 +155,42 @@ class Battery:
         """How many of the last events `restore` needs."""
         return min(MEMORY, max(self._scales))
 
-    def test(self, scale: int, codes: Codes) -> list[Measurement]:
-        """All window tests of one closed window, uint16[F, scale], oldest event first."""
-        measurements = self._windows[scale].test(codes)
+    def prepare(self, codes: Codes, first_event: int, looks: Sequence[tuple[int, int]]) -> None:
+        """Measure the windows (scale, last event) of a batch together, each pane counted once.
+
+        `codes` uint16[F, n] are consecutive events of the stream that hold them, from
+        `first_event` on, which begins a pane. What `test` says is the same without.
+        """
+        self._ready = {}
+        size = self._monitoring.pane_events
+        first, count = first_event // size, codes.shape[1] // size
+        known = first
+        while known in self._panes and known < first + count:
+            known += 1
+        new = self._counter.panes(codes[:, (known - first) * size :], size)
+        panes = [*(self._panes[at] for at in range(first, known)), *new]
+        ready: dict[tuple[int, int], list[Measurement]] = {}
+        for scale in {scale for scale, _ in looks}:
+            ends = [last + 1 for one, last in looks if one == scale]
+            firsts = (np.array(ends, dtype=np.int64) - scale) // size - first
+            windows = self._counter.windows(panes, firsts, scale // size)
+            found = self._windows[scale].test(windows)
+            ready |= {(scale, end - 1): told for end, told in zip(ends, found, strict=True)}
+        kept = max(self._scales) // size
+        self._panes = dict(list(enumerate(panes, first))[-kept:])
+        self._ready = ready
+
+    def test(self, scale: int, codes: Codes, last_event: int | None = None) -> list[Measurement]:
+        """All window tests of one closed window, uint16[F, scale], oldest event first.
+
+        `last_event` is its index in the stream, under which it may have been prepared.
+        """
+        measurements = self._ready.pop((scale, -1 if last_event is None else last_event), None)
+        if measurements is None:
+            size = self._monitoring.pane_events
+            panes = self._counter.panes(codes, size)
+            windows = self._counter.windows(panes, np.zeros(1, np.int64), scale // size)
+            [measurements] = self._windows[scale].test(windows)
         if scale == self._scales[0]:
             for rests in (self._sequential.rests, self._river.rests):
                 if rests.resting.any():

@@ -7,8 +7,9 @@ how well that is known. Never: a threshold.
 import numpy as np
 from scipy.special import kolmogi
 
-from monitor.detectors.ks import CdfTables, ks_distances, sorted_rows
+from monitor.detectors.ks import CdfTables
 from monitor.detectors.total_variation import CategoryTest
+from monitor.detectors.window_distances import sorted_panes, window_distances
 from monitor.events import Bool, Float64, Int64
 from monitor.sketches.codes import Codes
 
@@ -16,6 +17,7 @@ KS_MEAN = 0.8687
 """Mean of Kolmogorov's law of sqrt(n) D."""
 KS_VARIATION = 0.3
 """Its standard deviation over its mean."""
+_AT_ONCE = 64
 
 
 def block_starts(n: int, scale: int) -> Int64:
@@ -38,11 +40,13 @@ def two_sample_size(n: int, scale: int) -> float:
 
 def block_distances(codes: Codes, tables: CdfTables, starts: Int64, scale: int) -> Float64:
     """float64[F, blocks]: KS distance of each block from the rest; `tables` hold all rows."""
-    n = codes.shape[1]
+    n, size = codes.shape[1], scale // 4
     distances = np.zeros((codes.shape[0], starts.size))
-    for at, start in enumerate(starts.tolist()):
-        rows = sorted_rows(codes[:, start : start + scale])
-        distances[:, at] = ks_distances(rows, tables)[0] * n / (n - scale)
+    for at in range(0, starts.size, _AT_ONCE):
+        some = starts[at : at + _AT_ONCE]
+        panes = sorted_panes(codes[:, some[0] : some[-1] + scale], size, tables)
+        d, _ = window_distances(list(panes), (some - some[0]) // size, 4, tables)
+        distances[:, at : at + _AT_ONCE] = d.T * n / (n - scale)
     return distances
 
 
@@ -51,9 +55,8 @@ def block_ratios(codes: Codes, test: CategoryTest, starts: Int64, scale: int) ->
     n = codes.size
     # The block is inside all rows here: (q - all) n / (n - W) is its distance from the rest.
     part = (n / (n - scale)) ** 2 * (1 / scale + 1 / n) * two_sample_size(n, scale)
-    return part * np.array(
-        [test.chi_squared(test.count(codes[a : a + scale])) for a in starts.tolist()]
-    )
+    counts = [test.count(codes[a : a + scale]) for a in starts.tolist()]
+    return part * test.chi_squared(np.array(counts))
 
 
 def ks_effect(distances: Float64, scale: int, n: int) -> tuple[float, float]:

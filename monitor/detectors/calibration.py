@@ -113,7 +113,7 @@ class _Scales:
         ]
         self._numbers = [column for column in references if isinstance(column, NumberReference)]
         self._tables = CdfTables.join(
-            [_cumulative(_all_rows(references[row], codes[row])) for row in self._numeric]
+            [_below(_all_rows(references[row], codes[row])) for row in self._numeric]
         )
         columns = len(references)
         shape = (columns, scales)
@@ -193,9 +193,9 @@ def _all_rows(reference: Reference, codes: Codes) -> Int64:
     return np.bincount(np.minimum(codes, slots), minlength=slots + 1)[:slots].astype(np.int64)
 
 
-def _cumulative(counts: Int64) -> Float64:
-    """Counts by slot as a table like `NumberReference.cdf`."""
-    return np.append(0, np.cumsum(counts)) / max(int(counts.sum()), 1)
+def _below(counts: Int64) -> Int64:
+    """Counts by slot as a table like `NumberReference.below`."""
+    return np.append(0, np.cumsum(counts))
 
 
 def _sequential(

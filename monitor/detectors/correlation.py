@@ -56,9 +56,10 @@ class RankCorrelations:
 
         A missing value counts as a middle one. NaN where a column of the pair hardly varies.
         """
-        place = np.minimum(codes, self._tables.last) + self._tables.offsets
-        ranks = self._tables.flat.take(place)
-        ranks += self._tables.flat.take(place + 1)
+        tables, n_ref = self._tables, self._tables.n_ref[:, None]
+        place = np.minimum(codes, tables.last[:, None] - 1) + tables.offsets[:, None]
+        ranks = tables.counts.take(place) / n_ref
+        ranks += tables.counts.take(place + 1) / n_ref
         ranks *= 0.5
         ranks[codes == NULL_CODE] = 0.5
         ranks -= ranks.mean(axis=1, keepdims=True)

@@ -6,7 +6,8 @@ rests on. Never: a verdict.
 
 import numpy as np
 
-from monitor.detectors.ks import CdfTables, ks_distances
+from monitor.detectors.ks import CdfTables
+from monitor.detectors.window_distances import ks_distances
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import NULL_CODE, Codes
 from monitor.sketches.number import NumberReference
@@ -23,7 +24,7 @@ def distance(reference: NumberReference | CategoryReference, codes: Codes) -> tu
     if present.size == 0 or reference.n == 0:
         return 0.0, 0
     if isinstance(reference, NumberReference):
-        d, _ = ks_distances(np.sort(present)[None, :], CdfTables.of([reference]))
+        d, _ = ks_distances(present[None, :], CdfTables.of([reference], buckets=1))
         return float(d[0]), int(present.size)
     shares = np.bincount(present, minlength=reference.slots) / present.size
     return float(np.abs(shares - reference.counts / reference.n).sum() / 2), int(present.size)

@@ -73,7 +73,7 @@ class NumberBins:
 
     >>> column = NumberReference.from_values("x", np.arange(100.0))
     >>> bins = NumberBins([column])
-    >>> values, = bins.effects(np.sort(column.codes(np.arange(50.0)))[None, :], np.array([50]))
+    >>> values = bins.effects(0, np.sort(column.codes(np.arange(50.0))), 50)
     >>> {name: round(value, 2) for name, value in values.items()}
     {'psi': 1.0, 'jensen_shannon': 0.4, 'wasserstein': 0.87}
     """
@@ -110,28 +110,25 @@ class NumberBins:
         self._cumulative = np.cumsum(counts, axis=1)
         self._cumulative /= np.maximum(self._cumulative[:, -1:], 1.0)
 
-    def effects(self, sorted_codes: Codes, n_cur: Int64) -> list[dict[str, float]]:
-        """PSI, Jensen-Shannon and Wasserstein distance of each row of sorted codes."""
-        current = np.zeros(self._shape)
-        for row, edges in enumerate(self._edges):
-            after = n_cur[row]
-            before = np.minimum(sorted_codes[row].searchsorted(edges), after)
-            current[row, : edges.size - 1] = before[1:] - before[:-1]
-            current[row, edges.size - 1] = after - before[-1]
-        n = n_cur[:, None]
-        apart = np.cumsum(current, axis=1) / np.maximum(n, 1) - self._cumulative
-        q = (current + self._smoothing) / (n + self._total)
+    def effects(self, row: int, sorted_codes: Codes, n_cur: int) -> dict[str, float]:
+        """PSI, Jensen-Shannon and Wasserstein distance of sorted codes of one column."""
+        edges = self._edges[row]
+        before = np.minimum(sorted_codes.searchsorted(edges), n_cur)
+        current = np.zeros(self._shape[1])
+        current[: edges.size] = np.diff(before, append=n_cur)
+        apart = np.cumsum(current) / max(n_cur, 1) - self._cumulative[row]
+        shares = self._shares[row]
+        q = (current + self._smoothing[row]) / (n_cur + self._total[row])
         log_q = np.log(q)
-        middle = (q + self._shares) / 2
-        psi = ((q - self._shares) * (log_q - self._log_shares)).sum(axis=1)
-        divergence = (self._entropy + (q * log_q).sum(axis=1)) / 2
-        divergence -= (middle * np.log(middle)).sum(axis=1)
-        js = np.sqrt(np.maximum(divergence, 0.0) / np.log(2.0))
-        moved = (np.abs(apart) * self._widths).sum(axis=1)
-        return [
-            {"psi": a, "jensen_shannon": b, "wasserstein": c}
-            for a, b, c in zip(psi.tolist(), js.tolist(), moved.tolist(), strict=True)
-        ]
+        middle = (q + shares) / 2
+        psi = ((q - shares) * (log_q - self._log_shares[row])).sum()
+        divergence = (self._entropy[row] + (q * log_q).sum()) / 2
+        divergence -= (middle * np.log(middle)).sum()
+        return {
+            "psi": float(psi),
+            "jensen_shannon": float(np.sqrt(max(divergence, 0.0) / np.log(2.0))),
+            "wasserstein": float((np.abs(apart) * self._widths[row]).sum()),
+        }
 
 
 def _edges(column: NumberReference) -> Int64:

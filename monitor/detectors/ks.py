@@ -1,8 +1,8 @@
-"""The exact two-sample Kolmogorov-Smirnov test on codes, for all number columns at once.
+"""The exact two-sample Kolmogorov-Smirnov test on codes: tables of the references, and laws.
 
-In: sorted codes of one window and the cumulative tables of the references. Out: distances D, and
-what they mean for a window worth `n_effective` independent observations. Never: a value, a search,
-a window's place in time.
+In: references; distances and what their windows are worth. Out: cumulative tables that
+`window_distances` reads; p-values and thresholds of a window worth `n_effective` independent
+observations. Never: a value, a window's place in time.
 """
 
 from collections.abc import Sequence
@@ -14,90 +14,86 @@ from numpy.typing import NDArray
 from scipy.special import kolmogi, kolmogorov, smirnov, smirnovi
 
 from monitor.events import Float64, Int64
-from monitor.sketches.codes import NULL_CODE, Codes
+from monitor.sketches.codes import Codes
 from monitor.sketches.number import NumberReference
 
 EXACT_BELOW = 100.0
 """Below this many observations the finite law is used, above it Stephens' approximation."""
+BUCKETS = 512
+"""About so many buckets of equal share each reference is cut into."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CdfTables:
-    """Cumulative tables of several references in one flat array, for one look-up per code.
+    """Cumulative counts of several references in flat arrays, for one look-up per code.
 
-    `flat` float64 is their concatenation, `offsets` int64[F, 1] where each begins and `last`
-    uint16[F, 1] the highest code of each.
+    The slots of each reference are cut into at most B buckets of about equal share; a heavy slot
+    has one of its own. A code of row f is looked up at `offsets[f]` plus itself, NULL_CODE at
+    `offsets[f] + last[f]`.
     """
 
-    flat: Float64
+    counts: NDArray[np.uint16] | Int64
+    """How many of the reference lie below each slot."""
+    n_ref: Int64
+    """int64[F]: the size of each reference, at least 1."""
     offsets: Int64
+    """int64[F]."""
     last: Codes
+    """uint16[F]: number of slots."""
+    bucket_of: NDArray[np.uint16]
+    """Bucket of each slot, the number of buckets for NULL_CODE."""
+    edges: NDArray[np.float32]
+    """float32[F, B + 1]: share of the reference below each bucket; the last is for all of it."""
+    inside: NDArray[np.float32]
+    """float32[F]: by how much the distance inside a bucket may exceed that at its ends."""
 
     @classmethod
-    def of(cls, references: Sequence[NumberReference]) -> Self:
+    def of(cls, references: Sequence[NumberReference], *, buckets: int = BUCKETS) -> Self:
         """Tables of the references, in their order."""
-        return cls.join([reference.cdf for reference in references])
+        return cls.join([reference.below for reference in references], buckets=buckets)
 
     @classmethod
-    def join(cls, tables: Sequence[Float64]) -> Self:
-        """Concatenate tables as `NumberReference.cdf` makes them."""
-        sizes = np.array([table.size for table in tables], dtype=np.int64)
+    def join(cls, below: Sequence[Int64], *, buckets: int = BUCKETS) -> Self:
+        """Of each reference int64[slots + 1]: how many of it lie below each slot."""
+        sizes = np.array([table.size for table in below], dtype=np.int64)
+        offsets = np.cumsum(sizes) - sizes
+        n_ref = np.array([max(int(table[-1]), 1) for table in below], dtype=np.int64)
+        cuts = [_cuts(table / n, buckets) for table, n in zip(below, n_ref, strict=True)]
+        most = max((cut.size for cut in cuts), default=0)
+        bucket_of = np.full(int(sizes.sum()), most, np.uint16)
+        edges = np.ones((len(below), most + 1), np.float32)
+        inside = np.zeros(len(below), np.float32)
+        for row, (table, cut, offset) in enumerate(zip(below, cuts, offsets, strict=True)):
+            slots = table.size - 1
+            bucket_of[offset : offset + slots] = np.repeat(
+                np.arange(cut.size), np.diff(cut, append=slots)
+            )
+            share = table / n_ref[row]
+            edges[row] = share[-1]
+            edges[row, : cut.size] = share[cut]
+            ends = np.append(cut[1:], slots)
+            # All of a bucket but its first, and all but its last slot.
+            inside[row] = max(
+                (share[ends] - share[cut + 1]).max(), (share[ends - 1] - share[cut]).max()
+            )
+        flat = np.concatenate(below) if below else np.zeros(0, np.int64)
         return cls(
-            flat=np.concatenate(tables) if tables else np.zeros(0),
-            offsets=(np.cumsum(sizes) - sizes)[:, None],
-            last=(sizes - 2).astype(np.uint16)[:, None],
+            counts=flat.astype(np.uint16) if flat.max(initial=0) < 1 << 16 else flat,
+            n_ref=n_ref,
+            offsets=offsets,
+            last=(sizes - 1).astype(np.uint16),
+            bucket_of=bucket_of,
+            edges=edges,
+            inside=inside,
         )
 
 
-def ks_distances(sorted_codes: Codes, tables: CdfTables) -> tuple[Float64, Int64]:
-    """Largest distance between each row's distribution and its reference's, and the row's n.
-
-    Parameters
-    ----------
-    sorted_codes
-        uint16[F, W], each row rising (`np.sort(kind="stable")`: a radix sort), NULL_CODE last.
-    tables
-        The references of the F rows.
-
-    D+ = max_i(i/n - G(s_i)) and D- = max_i(G(s_i - 1) - (i - 1)/n), G the reference's cumulative
-    distribution over slots: exact, ties included. A row without a value has D = 0 and n = 0.
-
-    **Blind to** order inside the window and to where D was reached.
-
-    **Cost**: about 5 ns a code after the sort, 8 where values lie on points of the reference.
-
-    >>> reference = NumberReference.from_values("x", np.array([1.0, 2.0, 2.0, 4.0]))
-    >>> window = np.sort(reference.codes(np.array([2.0, 3.0, np.nan])))
-    >>> d, n = ks_distances(window[None, :], CdfTables.of([reference]))
-    >>> d.tolist(), n.tolist()
-    ([0.25], [2])
-
-    Kolmogorov (1933); Smirnov (1939).
-    """
-    rows, width = sorted_codes.shape
-    if rows == 0 or width == 0:
-        return np.zeros(rows), np.zeros(rows, dtype=np.int64)
-    n_cur = np.full(rows, width, dtype=np.int64)
-    for row in np.flatnonzero(sorted_codes[:, -1] == NULL_CODE):
-        n_cur[row] = sorted_codes[row].searchsorted(NULL_CODE)
-    place = np.minimum(sorted_codes, tables.last) + tables.offsets
-    steps = np.arange(width + 1, dtype=np.float64)
-    if n_cur.min() == width:
-        ramp = (steps / width)[None, :]
-    else:
-        n = np.maximum(n_cur, 1)[:, None]
-        ramp = np.minimum(steps[None, :], n_cur[:, None]) / n
-    below = tables.flat.take(place)
-    after = np.broadcast_to(ramp[:, 1:], below.shape)
-    above = after - below
-    # A value between two points of the reference, an even code, is on no step of it.
-    stepping = np.flatnonzero((sorted_codes & 1).any(axis=1))
-    if stepping.size:
-        step = tables.flat.take(place[stepping] + 1)
-        above[stepping] = after[stepping] - step
-    below -= ramp[:, :-1]
-    d = np.maximum(above.max(axis=1), below.max(axis=1))
-    return np.where(n_cur > 0, np.maximum(d, 0.0), 0.0), n_cur
+def _cuts(share: Float64, buckets: int) -> Int64:
+    """First slots of buckets that hold about 1 / `buckets` of the reference each."""
+    at = np.searchsorted(share, np.arange(1, buckets) / buckets)
+    heavy = np.flatnonzero(np.diff(share) >= 1.0 / buckets)
+    cuts = np.unique(np.concatenate((np.zeros(1, np.int64), at, heavy, heavy + 1)))
+    return cuts[cuts < share.size - 1]
 
 
 def effective_size(
@@ -166,8 +162,3 @@ def _lightened(d: Float64, n: Float64, certainty: Float64) -> Float64:
     with np.errstate(invalid="ignore"):
         light = np.sqrt(np.log1p(4.0 * n * d**2 / certainty) * certainty / (4.0 * n))
     return np.where(np.isfinite(certainty), light, d)
-
-
-def sorted_rows(codes: Codes) -> NDArray[np.uint16]:
-    """Each row in rising order (radix sort, 7 ns a code)."""
-    return np.sort(codes, axis=1, kind="stable")

@@ -8,7 +8,8 @@ from collections import deque
 import numpy as np
 from river.base import DriftDetector
 
-from monitor.detectors.ks import CdfTables, ks_distances, ks_p_values, sorted_rows
+from monitor.detectors.ks import CdfTables, ks_p_values
+from monitor.detectors.window_distances import ks_distances
 from monitor.sketches.number import NumberReference
 
 
@@ -90,7 +91,7 @@ class KSDetector(DriftDetector):
             self._first.append(float(x))
             if len(self._first) == self.reference_size:
                 self._reference = NumberReference.from_values("x", np.array(self._first))
-                self._tables = CdfTables.of([self._reference])
+                self._tables = CdfTables.of([self._reference], buckets=1)
                 self._first = []
             return
         self._window.append(float(x))
@@ -98,7 +99,7 @@ class KSDetector(DriftDetector):
         if self._seen < self.window_size or self._seen % max(self.window_size // 4, 1):
             return
         codes = self._reference.codes(np.array(self._window))[None, :]
-        d, n = ks_distances(sorted_rows(codes), self._tables)
+        d, n = ks_distances(codes, self._tables)
         size = 1.0 / (1.0 / np.maximum(n, 1) + 1.0 / max(self._reference.n, 1))
         self.d = float(d[0])
         self.p_value = float(ks_p_values(d, size, np.array([np.inf]))[0])

@@ -1,7 +1,7 @@
 """Chi-squared with Rao and Scott's correction, and total variation, for category columns.
 
-In: codes of one window of one column, its reference. Out: counts, effect, p-value. Never: a
-category's name; codes are enough.
+In: counts of the codes of one column in some windows, its reference. Out: effects, p-values. Never:
+a category's name; codes are enough.
 """
 
 from dataclasses import dataclass, field
@@ -18,20 +18,20 @@ MIN_EXPECTED = 5.0
 """Categories expected fewer times in a window are pooled before the chi-squared."""
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryDistance:
-    """How far a window's categories are from the reference's."""
+@dataclass(frozen=True, slots=True, eq=False)
+class CategoryDistances:
+    """How far the categories of L windows are from the reference's: float64[L] each."""
 
-    statistic: float
+    statistic: Float64
     """Pearson's chi-squared over its degrees of freedom, the design effect taken out: near 1."""
-    total_variation: float
+    total_variation: Float64
     """Half the summed differences of shares, as observed."""
-    effect: float
+    effect: Float64
     """The same without what sampling alone adds: 0 where nothing moved."""
-    p_value: float
-    threshold: float
+    p_value: Float64
+    threshold: Float64
     """The effect that would just be significant."""
-    n_effective: float
+    n_effective: Float64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,11 +52,11 @@ class CategoryTest:
     >>> column = CategoryReference.from_values("origin", ["EWR", "JFK"] * 5_000)
     >>> test = CategoryTest.of(column, 1_000)
     >>> counts = test.count(column.codes(["EWR"] * 700 + ["JFK"] * 300))
-    >>> distance = test.distance(
-    ...     counts, design_effect=1.0, freedom=1.0, certainty=100.0, alpha=1e-4
+    >>> found = test.distances(
+    ...     counts[None, :], design_effect=1.0, freedom=1.0, certainty=100.0, alpha=1e-4
     ... )
-    >>> round(distance.total_variation, 3), distance.p_value < 1e-4
-    (0.2, True)
+    >>> found.total_variation.round(3).tolist(), bool(found.p_value[0] < 1e-4)
+    ([0.2], True)
 
     Rao and Scott (1981), The analysis of categorical data from complex sample surveys, JASA 76.
     """
@@ -87,18 +87,24 @@ class CategoryTest:
         slots = self.shares.size
         return np.bincount(np.minimum(codes, slots), minlength=slots + 1)[:slots]
 
-    def chi_squared(self, counts: Int64) -> float:
-        """Mean over degrees of freedom of n (q - p)^2 / p, n the two-sample size."""
-        n = float(counts.sum())
-        if n == 0 or self.freedom == 0:
-            return 0.0
-        observed = np.bincount(self.groups, weights=counts, minlength=self.group_shares.size) / n
-        size = 1.0 / (1.0 / n + 1.0 / max(self.n_ref, 1))
+    def chi_squared(self, counts: Int64) -> Float64:
+        """Of each row of counts, the mean over degrees of freedom of n (q - p)^2 / p.
+
+        n is the two-sample size; float64[L] of int64[L, slots].
+        """
+        n = counts.sum(axis=1).astype(np.float64)
+        some = np.maximum(n, 1.0)
+        width = self.group_shares.size
+        at = self.groups + np.arange(0, len(counts) * width, width)[:, None]
+        grouped = np.bincount(at.ravel(), weights=counts.ravel(), minlength=len(counts) * width)
+        observed = grouped.reshape(-1, width) / some[:, None]
+        size = 1.0 / (1.0 / some + 1.0 / max(self.n_ref, 1))
         floor = 0.5 / max(self.n_ref, 1)
         spread = (observed - self.group_shares) ** 2 / np.maximum(self.group_shares, floor)
-        return float(size * spread.sum() / self.freedom)
+        found = size * spread.sum(axis=1) / max(self.freedom, 1)
+        return np.where((n > 0) & (self.freedom > 0), found, 0.0)
 
-    def distance(
+    def distances(
         self,
         counts: Int64,
         *,
@@ -106,21 +112,26 @@ class CategoryTest:
         freedom: float,
         certainty: float,
         alpha: float,
-    ) -> CategoryDistance:
-        """Test counts against F(freedom, certainty), the law of an estimated design effect."""
-        n = float(counts.sum())
-        size = 1.0 / (1.0 / max(n, 1.0) + 1.0 / max(self.n_ref, 1)) / design_effect
-        if n == 0 or self.freedom == 0:
-            return CategoryDistance(0.0, 0.0, 0.0, 1.0, 1.0, size)
+    ) -> CategoryDistances:
+        """Test rows of counts against F(freedom, certainty), the law of an estimated design effect.
+
+        int64[L, slots].
+        """
+        n = counts.sum(axis=1).astype(np.float64)
+        some = np.maximum(n, 1.0)
+        size = 1.0 / (1.0 / some + 1.0 / max(self.n_ref, 1)) / design_effect
+        told = (n > 0) & (self.freedom > 0)
         ratio = self.chi_squared(counts) / design_effect
         critical = float(fdtri(freedom, certainty, 1.0 - alpha))
-        observed = float(np.abs(counts / n - self.shares).sum() / 2)
-        per_root = observed / np.sqrt(ratio) if ratio > 0 else 0.0
-        return CategoryDistance(
+        observed = np.abs(counts / some[:, None] - self.shares).sum(axis=1) / 2
+        moved = ratio > 0
+        per_root = np.where(moved, observed / np.sqrt(np.where(moved, ratio, 1.0)), 0.0)
+        needed = np.minimum(per_root * np.sqrt(max(critical - 1.0, 0.0)), 1.0)
+        return CategoryDistances(
             statistic=ratio,
-            total_variation=observed,
-            effect=per_root * float(np.sqrt(max(ratio - 1.0, 0.0))),
-            p_value=float(fdtrc(freedom, certainty, ratio)),
-            threshold=min(per_root * float(np.sqrt(max(critical - 1.0, 0.0))), 1.0),
+            total_variation=np.where(told, observed, 0.0),
+            effect=per_root * np.sqrt(np.maximum(ratio - 1.0, 0.0)),
+            p_value=np.where(told, fdtrc(freedom, certainty, ratio), 1.0),
+            threshold=np.where(told, needed, 1.0),
             n_effective=size,
         )

@@ -1,33 +1,31 @@
-"""All tests of a closed window at one scale.
+"""All tests of closed windows at one scale.
 
-In: codes of the window. Out: one measurement per column and test. Never: another window; the
-judge counts looks in a row.
+In: what some windows hold. Out: of each one measurement per column and test, the same whichever
+windows are measured with it. Never: what one window says of another; the judge counts looks in a
+row.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, repeat
 
 import numpy as np
 from scipy.special import fdtri
 
 from monitor.detectors.budget import Share
 from monitor.detectors.calibration import MIN_BLOCKS
+from monitor.detectors.counted_panes import WindowCounts
 from monitor.detectors.effects import NumberBins, category_effects
-from monitor.detectors.ks import (
-    CdfTables,
-    effective_size,
-    ks_distances,
-    ks_p_values,
-    ks_thresholds,
-    sorted_rows,
-)
+from monitor.detectors.ks import effective_size, ks_p_values, ks_thresholds
 from monitor.detectors.rate import rate_p_values, rate_thresholds, vanished
 from monitor.detectors.total_variation import CategoryTest
 from monitor.events import Float64, Int64
-from monitor.findings import Measurement, Verdict
+from monitor.findings import NO_VALUES, Measurement, Verdict
 from monitor.sketches.category import CategoryReference
-from monitor.sketches.codes import Codes
 from monitor.sketches.number import NumberReference
-from monitor.sketches.profile import Profile
+from monitor.sketches.profile import Profile, Reference
+
+Said = list[list[Measurement]]
+"""Of each window its measurements."""
 
 CLEAR = 0.6
 """A window is cleared when its effect is below this share of what an alert would need."""
@@ -39,7 +37,6 @@ class WindowTests:
     def __init__(
         self,
         profile: Profile,
-        tables: CdfTables,
         bins: NumberBins,
         scale: int,
         floor: float,
@@ -68,7 +65,6 @@ class WindowTests:
             if isinstance(column, NumberReference)
         ]
         self._rows = np.array([row for row, _ in self._numbers], dtype=np.int64)
-        self._tables = tables
         self._bins = bins
         self._categories = [
             (row, column, CategoryTest.of(column, scale))
@@ -101,22 +97,23 @@ class WindowTests:
             self._n_rows,
             self._missing_effect,
         )
-        self._unseen_threshold: dict[int, tuple[int, float]] = {}
-        """Row to (number of values, threshold) of the window before."""
+        self._unseen_threshold: dict[int, dict[float, float]] = {}
+        """Row to number of values to threshold, of the windows measured last."""
         self._none_missing: list[Measurement] = []
         """What is said of every window in which no value is missing."""
 
-    def test(self, codes: Codes) -> list[Measurement]:
-        """One measurement per column and test, in column order within each test."""
-        present = np.zeros(len(self._columns), dtype=np.int64)
-        measurements = list(self._ks(codes, present))
-        for row, column, test in self._categories:
-            counts = test.count(codes[row])
-            present[row] = counts.sum()
-            measurements.append(self._category(row, column, test, counts))
-            measurements.append(self._unseen(row, column, counts))
-        measurements.extend(self._missing(codes.shape[1] - present))
-        return measurements
+    def test(self, windows: WindowCounts) -> list[list[Measurement]]:
+        """Of each window one measurement per column and test, in column order within each test."""
+        looks = windows.firsts.size
+        present = np.zeros((looks, len(self._columns)), dtype=np.int64)
+        present[:, self._rows] = windows.n
+        said = [self._ks(windows)]
+        for (row, column, test), counts in zip(self._categories, windows.categories, strict=True):
+            present[:, row] = counts.sum(axis=1)
+            said.append(self._category(row, column, test, counts))
+            said.append(self._unseen(row, column, counts))
+        said.append(self._missing(self.scale - present))
+        return [list(chain.from_iterable(parts)) for parts in zip(*said, strict=True)]
 
     def columns(self) -> Iterator[tuple[str, int, float, float, float, str]]:
         """(column, scale, independent observations, threshold, smallest visible, words)."""
@@ -162,185 +159,188 @@ class WindowTests:
         n = effective_size(n_cur, self._n_rows[rows], self._n_ref[rows], self._effect[rows])
         return n, ks_thresholds(np.full(rows.size, self._alpha), n, self._certainty[rows])
 
-    def _ks(self, codes: Codes, present: Int64) -> Iterator[Measurement]:
-        """KS of every number column; puts how many values each has into `present`."""
-        if not self._numbers:
-            return
-        rows = self._rows
-        ordered = sorted_rows(codes[rows])
-        d, n_cur = ks_distances(ordered, self._tables)
-        present[rows] = n_cur
-        n, thresholds = self._whole
-        if n_cur.min() < self.scale:
-            n, thresholds = self._worth_of(n_cur)
-        p = ks_p_values(d, n, self._certainty[rows])
+    def _ks(self, windows: WindowCounts) -> Said:
+        """KS of every number column."""
+        rows, d = self._rows, windows.d
+        n, thresholds = (np.broadcast_to(one, d.shape).copy() for one in self._whole)
+        for look in np.flatnonzero((windows.n < self.scale).any(axis=1)):
+            n[look], thresholds[look] = self._worth_of(windows.n[look])
+        p = ks_p_values(d, n, np.broadcast_to(self._certainty[rows], d.shape))
+        values: dict[tuple[int, int], dict[str, float]] = {}
         drifting = self.usable & (p <= self._alpha) & (d > self._floor)
-        sizes: list[dict[str, float]] = [{} for _ in self._numbers]
-        if drifting.any():
-            found = self._bins.effects(ordered, n_cur)
-            sizes = [one if so else {} for one, so in zip(found, drifting, strict=True)]
-        rows_of = zip(
-            self._numbers,
-            d.tolist(),
-            thresholds.tolist(),
-            p.tolist(),
-            n_cur.tolist(),
-            n.tolist(),
-            sizes,
-            strict=True,
+        for look, place in np.argwhere(drifting).tolist():
+            codes = windows.sorted_codes(look, place)
+            values[look, place] = self._bins.effects(place, codes, int(windows.n[look, place]))
+        return self._told(
+            "ks",
+            [column for _, column in self._numbers],
+            statistic=d,
+            effect=d,
+            threshold=thresholds,
+            p_value=p,
+            alpha=self._alpha,
+            n_ref=[column.n for _, column in self._numbers],
+            n_cur=windows.n,
+            n_effective=n,
+            values=values,
         )
-        for (_, column), distance, threshold, p_value, count, worth, values in rows_of:
-            yield self._measurement(
-                "ks",
-                column.name,
-                statistic=distance,
-                effect=distance,
-                threshold=threshold,
-                p_value=p_value,
-                alpha=self._alpha,
-                n_ref=column.n,
-                n_cur=count,
-                n_effective=worth,
-                values=values,
-            )
 
     def _category(
         self, row: int, column: CategoryReference, test: CategoryTest, counts: Int64
-    ) -> Measurement:
-        found = test.distance(
+    ) -> Said:
+        found = test.distances(
             counts,
             design_effect=float(self._effect[row]),
             freedom=float(self._freedom[row]) if self.usable else float(max(test.freedom, 1)),
             certainty=float(min(self._certainty[row], 1e6)),
             alpha=self._alpha,
         )
-        values: dict[str, float] = {}
-        if self.usable and found.p_value <= self._alpha and found.effect > self._floor:
-            values = category_effects(
-                column.counts.astype(np.float64), counts.astype(np.float64), column.names
+        values: dict[tuple[int, int], dict[str, float]] = {}
+        drifting = self.usable & (found.p_value <= self._alpha) & (found.effect > self._floor)
+        for look in np.flatnonzero(drifting).tolist():
+            told = category_effects(
+                column.counts.astype(np.float64), counts[look].astype(np.float64), column.names
             )
-            values["total_variation"] = found.total_variation
-            gone = vanished(counts, test.shares, found.n_effective, self._alpha)
-            values["vanished"] = float(test.shares[gone].sum())
-        return self._measurement(
+            told["total_variation"] = float(found.total_variation[look])
+            gone = vanished(counts[look], test.shares, float(found.n_effective[look]), self._alpha)
+            told["vanished"] = float(test.shares[gone].sum())
+            values[look, 0] = told
+        return self._told(
             "total_variation",
-            column.name,
-            statistic=found.statistic,
-            effect=found.effect,
-            threshold=found.threshold,
-            p_value=found.p_value,
+            [column],
+            statistic=found.statistic[:, None],
+            effect=found.effect[:, None],
+            threshold=found.threshold[:, None],
+            p_value=found.p_value[:, None],
             alpha=self._alpha,
-            n_ref=column.n,
-            n_cur=int(counts.sum()),
-            n_effective=found.n_effective,
+            n_ref=[column.n],
+            n_cur=counts.sum(axis=1)[:, None],
+            n_effective=found.n_effective[:, None],
             values=values,
         )
 
-    def _unseen(self, row: int, column: CategoryReference, counts: Int64) -> Measurement:
-        n = int(counts.sum())
+    def _unseen(self, row: int, column: CategoryReference, counts: Int64) -> Said:
+        n = counts.sum(axis=1)
+        sizes = np.maximum(n, 1).astype(np.float64)
         before = float(column.counts[-1])
-        sizes = np.array([float(max(n, 1))])
         arguments = (
             np.array([before]),
             np.array([float(column.n)]),
             self._unseen_effect[row : row + 1],
         )
-        p = rate_p_values(counts[-1:].astype(np.float64), sizes, *arguments)
-        known_n, threshold = self._unseen_threshold.get(row, (-1, 1.0))
-        if known_n != n:
-            # Found by bisection; a window's number of values is mostly that of the one before.
-            alphas = np.array([self._rate_alpha])
-            threshold = float(rate_thresholds(alphas, sizes, *arguments)[0])
-            self._unseen_threshold[row] = (n, threshold)
-        rate = counts[-1] / max(n, 1)
-        return self._measurement(
+        p = rate_p_values(counts[:, -1].astype(np.float64), sizes, *arguments)
+        rate = counts[:, -1] / np.maximum(n, 1)
+        return self._told(
             "unseen_categories",
-            column.name,
-            statistic=float(rate),
-            effect=float(rate - before / max(column.n, 1)),
-            threshold=threshold,
-            p_value=float(p[0]),
+            [column],
+            statistic=rate[:, None],
+            effect=(rate - before / max(column.n, 1))[:, None],
+            threshold=self._unseen_thresholds(row, sizes, arguments)[:, None],
+            p_value=p[:, None],
             alpha=self._rate_alpha,
-            n_ref=column.n,
-            n_cur=n,
-            n_effective=n / float(self._unseen_effect[row]),
+            n_ref=[column.n],
+            n_cur=n[:, None],
+            n_effective=(n / self._unseen_effect[row])[:, None],
             values={},
         )
 
-    def _missing(self, hits: Int64) -> Iterator[Measurement]:
+    def _unseen_thresholds(
+        self, row: int, sizes: Float64, arguments: tuple[Float64, Float64, Float64]
+    ) -> Float64:
+        """Found by bisection; most windows have as many values as one before them."""
+        known = self._unseen_threshold.get(row, {})
+        new = np.array(sorted(set(sizes.tolist()) - known.keys()))
+        if new.size:
+            alphas = np.full(new.size, self._rate_alpha)
+            told = rate_thresholds(alphas, new, *arguments).tolist()
+            known = {**known, **dict(zip(new.tolist(), told, strict=True))}
+        self._unseen_threshold[row] = {size: known[size] for size in sizes.tolist()}
+        return np.array([known[size] for size in sizes.tolist()])
+
+    def _missing(self, hits: Int64) -> Said:
         """Missing rates; of windows without a missing value one measurement tells for all."""
-        if not hits.any() and self._none_missing:
-            yield from self._none_missing
-            return
-        measurements = list(self._missing_rates(hits))
-        if not hits.any():
-            self._none_missing = measurements
-        yield from measurements
+        some = hits.any(axis=1)
+        found = iter(self._missing_rates(hits[some]))
+        if not some.all() and not self._none_missing:
+            [self._none_missing] = self._missing_rates(np.zeros((1, hits.shape[1]), np.int64))
+        return [next(found) if one else self._none_missing for one in some.tolist()]
 
-    def _missing_rates(self, hits: Int64) -> Iterator[Measurement]:
+    def _missing_rates(self, hits: Int64) -> Said:
         n = float(self.scale)
-        p = rate_p_values(
-            hits, np.full(hits.size, n), self._missing_ref, self._n_rows, self._missing_effect
+        rate = hits / n
+        p = rate_p_values(hits, np.array(n), self._missing_ref, self._n_rows, self._missing_effect)
+        shape = hits.shape
+        return self._told(
+            "missing_rate",
+            self._columns,
+            statistic=rate,
+            effect=rate - np.array([column.missing_rate for column in self._columns]),
+            threshold=np.broadcast_to(self._rate_threshold, shape),
+            p_value=p,
+            alpha=self._rate_alpha,
+            n_ref=[column.n_rows for column in self._columns],
+            n_cur=np.full(shape, self.scale),
+            n_effective=np.broadcast_to(n / self._missing_effect, shape),
+            values={},
         )
-        for row, column in enumerate(self._columns):
-            rate = hits[row] / n
-            yield self._measurement(
-                "missing_rate",
-                column.name,
-                statistic=float(rate),
-                effect=float(rate - column.missing_rate),
-                threshold=float(self._rate_threshold[row]),
-                p_value=float(p[row]),
-                alpha=self._rate_alpha,
-                n_ref=column.n_rows,
-                n_cur=self.scale,
-                n_effective=n / float(self._missing_effect[row]),
-                values={},
-            )
 
-    def _measurement(
+    def _told(
         self,
         check: str,
-        feature: str,
+        columns: Sequence[Reference],
         *,
-        statistic: float,
-        effect: float,
-        threshold: float,
-        p_value: float,
+        statistic: Float64,
+        effect: Float64,
+        threshold: Float64,
+        p_value: Float64,
         alpha: float,
-        n_ref: int,
-        n_cur: int,
-        n_effective: float,
-        values: Mapping[str, float],
-    ) -> Measurement:
-        needed = max(threshold, self._floor)
-        reason = self._reason
-        if not reason and n_cur == 0:
-            reason = "no event of the window has a value"
-        elif not reason and n_ref == 0:
-            reason = "the reference has no value"
-        elif not reason and threshold >= 1.0:
-            reason = f"the window is worth {n_effective:.1f} independent observations: too few"
-        if reason:
-            verdict = Verdict.CANNOT_TELL
-        elif p_value <= alpha and effect > self._floor:
-            verdict = Verdict.DRIFT
-        else:
-            verdict = Verdict.OK
-        return Measurement(
-            check=check,
-            feature=feature,
-            scale=self.scale,
-            verdict=verdict,
-            statistic=statistic,
-            effect=effect,
-            threshold=threshold,
-            p_value=p_value,
-            n_ref=n_ref,
-            n_cur=n_cur,
-            n_effective=n_effective,
-            smallest_visible=needed,
-            cleared=effect < CLEAR * needed and n_cur > 0,
-            reason=reason,
-            values=values,
+        n_ref: Sequence[int],
+        n_cur: Int64,
+        n_effective: Float64,
+        values: Mapping[tuple[int, int], Mapping[str, float]],
+    ) -> Said:
+        """Measurements of one test: arrays [windows, columns]; `values` of those that drift."""
+        windows, width = effect.shape
+        needed = np.maximum(threshold, self._floor)
+        drift = (p_value <= alpha) & (effect > self._floor)
+        unclear = (n_cur == 0) | (np.array(n_ref) == 0) | (threshold >= 1.0) | (not self.usable)
+        cleared = (effect < CLEAR * needed) & (n_cur > 0)
+        verdicts = [Verdict.DRIFT if one else Verdict.OK for one in drift.ravel().tolist()]
+        reasons = [""] * effect.size
+        for at in np.flatnonzero(unclear).tolist():
+            verdicts[at] = Verdict.CANNOT_TELL
+            worth = float(n_effective.flat[at])
+            reasons[at] = self._why_unclear(int(n_cur.flat[at]), n_ref[at % width], worth)
+        more: list[Mapping[str, float]] = [NO_VALUES] * effect.size
+        for (look, place), told in values.items():
+            more[look * width + place] = told
+        made = zip(
+            repeat(check),
+            [column.name for column in columns] * windows,
+            repeat(self.scale),
+            verdicts,
+            statistic.ravel().tolist(),
+            effect.ravel().tolist(),
+            threshold.ravel().tolist(),
+            p_value.ravel().tolist(),
+            [*n_ref] * windows,
+            n_cur.ravel().tolist(),
+            n_effective.ravel().tolist(),
+            needed.ravel().tolist(),
+            cleared.ravel().tolist(),
+            repeat(False),
+            reasons,
+            more,
+            strict=False,
         )
+        measurements = list(map(Measurement._make, made))
+        return [measurements[at : at + width] for at in range(0, windows * width, width)]
+
+    def _why_unclear(self, n_cur: int, n_ref: int, worth: float) -> str:
+        if self._reason:
+            return self._reason
+        if n_cur == 0:
+            return "no event of the window has a value"
+        if n_ref == 0:
+            return "the reference has no value"
+        return f"the window is worth {worth:.1f} independent observations: too few"

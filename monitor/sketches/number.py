@@ -69,10 +69,13 @@ class NumberReference:
     @property
     def cdf(self) -> Float64:
         """float64[2k + 2]: `cdf[s]` = P_ref(slot < s), `cdf[s + 1]` = P_ref(slot <= s)."""
-        table = np.zeros(self.slots + 1)
-        cumulative = np.cumsum(self.counts) / max(self.n, 1)
-        table[2::2] = cumulative
-        table[3::2] = cumulative
+        return self.below / max(self.n, 1)
+
+    @property
+    def below(self) -> Int64:
+        """int64[2k + 2]: how many of the sample lie in a slot below each."""
+        table = np.zeros(self.slots + 1, dtype=np.int64)
+        table[2::2] = table[3::2] = np.cumsum(self.counts)
         return table
 
     def codes(self, values: Float64) -> Codes:

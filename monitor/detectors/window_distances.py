@@ -1,0 +1,188 @@
+"""KS distances of many windows at once, from panes that are sorted once and shared by all of them.
+
+In: codes, cut into panes of one size; which panes make a window; the references' tables. Out: each
+window's distance from each reference. Never: an approximation. What the edges of a few hundred
+buckets tell only says where the largest distance cannot be; the values of the other buckets are
+compared one by one.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.detectors.ks import CdfTables
+from monitor.events import Float64, Int64
+from monitor.sketches.codes import Codes
+
+MOST_EVENTS = (1 << 16) - 1
+"""Of a window: what its counts can hold."""
+_AT_ONCE = 1 << 14
+"""Codes that are worked on at once, so that what is in between stays in the processor's cache."""
+_ROUNDING = 2e-6
+"""What rounding to 32 bits may do to a share, several times over."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SortedPane:
+    """One pane of the number columns.
+
+    `codes` uint16[F, S]: each column's in rising order, NULL_CODE last; `below` uint16[F, B + 1]:
+    how many of them lie below each bucket, at the end how many have a value.
+    """
+
+    codes: Codes
+    below: NDArray[np.uint16]
+
+
+def sorted_panes(codes: Codes, size: int, tables: CdfTables) -> Iterator[SortedPane]:
+    """The panes of `size` events that codes uint16[F, n] begin with (a radix sort, 7 ns a code)."""
+    rows, panes = codes.shape[0], codes.shape[1] // size
+    buckets = tables.edges.shape[1] - 1
+    step = max(_AT_ONCE // max(rows * size, 1), 1)
+    for first in range(0, panes, step):
+        part = codes[:, first * size : min(first + step, panes) * size]
+        part = np.sort(part.reshape(rows, -1, size).swapaxes(0, 1), axis=2, kind="stable")
+        at = np.minimum(part, tables.last[:, None]) + tables.offsets[:, None]
+        at = tables.bucket_of.take(at).astype(np.int64)
+        shape = (part.shape[0], rows, buckets + 1)
+        at += np.arange(0, part.shape[0] * rows * shape[2], shape[2]).reshape(-1, rows, 1)
+        counts = np.bincount(at.ravel(), minlength=part.shape[0] * rows * shape[2])
+        below = np.zeros(shape, np.uint16)
+        np.cumsum(counts.reshape(shape)[:, :, :-1], axis=2, out=below[:, :, 1:])
+        yield from map(SortedPane, part, below)
+
+
+def window_distances(
+    panes: Sequence[SortedPane], firsts: Int64, count: int, tables: CdfTables
+) -> tuple[Float64, Int64]:
+    """Largest distance between each window's distribution and its reference's, and its n.
+
+    Parameters
+    ----------
+    panes
+        Consecutive panes.
+    firsts
+        int64[L]: the first pane of each window; each has `count` of them, at most `MOST_EVENTS`
+        events.
+    tables
+        The references of the F columns.
+
+    Gives float64[L, F] and int64[L, F]. With s_i a window's i-th smallest code and G the
+    reference's cumulative distribution over slots, D+ = max_i(i/n - G(s_i)) and
+    D- = max_i(G(s_i - 1) - (i - 1)/n): exact, ties included. A column without a value has D = 0.
+
+    Between the two ends of a bucket the distance grows by at most the share of the reference
+    inside it, so buckets that could not reach the largest distance seen at any end are left out.
+
+    **Blind to** order inside the window and to where D was reached.
+
+    **Cost**: 0.6 us an event for eleven columns and windows of 1,000, 4,000 and 16,000.
+    """
+    rows, ends = tables.edges.shape
+    n_cur = np.zeros((firsts.size, rows), dtype=np.int64)
+    d = np.zeros((firsts.size, rows))
+    if not rows or not firsts.size:
+        return d, n_cur
+    # Counts run over all panes modulo 2^16: differences, all that is read, are right.
+    running = np.zeros((len(panes) + 1, rows, ends), np.uint16)
+    for place, pane in enumerate(panes):
+        np.add(running[place], pane.below, out=running[place + 1])
+    codes = np.stack([pane.codes for pane in panes])
+    step = max(_AT_ONCE // (rows * ends), 1)
+    for at in range(0, firsts.size, step):
+        part = slice(at, at + step)
+        d[part], n_cur[part] = _distances(running, codes, firsts[part], count, tables)
+    return d, n_cur
+
+
+def ks_distances(codes: Codes, tables: CdfTables) -> tuple[Float64, Int64]:
+    """`window_distances` of one window, uint16[F, W]: float64[F] and int64[F].
+
+    >>> from monitor.sketches.number import NumberReference
+    >>> reference = NumberReference.from_values("x", np.array([1.0, 2.0, 2.0, 4.0]))
+    >>> window = reference.codes(np.array([2.0, 3.0, np.nan]))
+    >>> d, n = ks_distances(window[None, :], CdfTables.of([reference]))
+    >>> d.tolist(), n.tolist()
+    ([0.25], [2])
+
+    Kolmogorov (1933); Smirnov (1939).
+    """
+    rows, width = codes.shape
+    if width > MOST_EVENTS:
+        raise ValueError(f"a window of {width} events: at most {MOST_EVENTS} can be counted")
+    if width == 0:
+        return np.zeros(rows), np.zeros(rows, dtype=np.int64)
+    panes = list(sorted_panes(codes, width, tables))
+    d, n_cur = window_distances(panes, np.zeros(1, np.int64), 1, tables)
+    return d[0], n_cur[0]
+
+
+def _distances(
+    running: NDArray[np.uint16], codes: Codes, firsts: Int64, count: int, tables: CdfTables
+) -> tuple[Float64, Int64]:
+    below = running[firsts + count] - running[firsts]
+    n_cur = below[:, :, -1].astype(np.int64)
+    window, row, bucket = np.nonzero(_near_the_largest(below, tables))
+    before = below[window, row, bucket].astype(np.int64)
+    some = below[window, row, bucket + 1] > before
+    window, row, bucket, before = window[some], row[some], bucket[some], before[some]
+    d = np.zeros(n_cur.shape)
+    if not window.size:
+        return d, n_cur
+    found, own = _codes_in(running, codes, firsts[window], count, row, bucket)
+    # The i-th of a bucket's codes is the (before + i)-th of its window.
+    heads = np.flatnonzero(np.diff(own, prepend=-1))
+    rank = np.arange(own.size) + (before - heads).take(own)
+    n, n_ref = n_cur[window, row].take(own), tables.n_ref[row].take(own)
+    at = tables.offsets[row].take(own) + found
+    above = (rank + 1) / n - tables.counts.take(at + 1) / n_ref
+    np.maximum(above, tables.counts.take(at) / n_ref - rank / n, out=above)
+    column = window * n_cur.shape[1] + row
+    first = np.flatnonzero(np.diff(column, prepend=-1))
+    largest = np.maximum.reduceat(above, heads[first])
+    d.ravel()[column[first]] = np.maximum(largest, 0.0)
+    return d, n_cur
+
+
+def _near_the_largest(below: NDArray[np.uint16], tables: CdfTables) -> NDArray[np.bool_]:
+    """bool[L, F, B]: the buckets inside which the largest distance may lie."""
+    n = below[:, :, -1:].astype(np.float32)
+    apart = below.astype(np.float32)
+    apart -= n * tables.edges
+    np.abs(apart, out=apart)
+    least = apart.max(axis=2, keepdims=True) - n * (tables.inside[:, None] + np.float32(_ROUNDING))
+    near = apart >= least
+    found: NDArray[np.bool_] = near[:, :, 1:] | near[:, :, :-1]
+    return found
+
+
+def _codes_in(
+    running: NDArray[np.uint16],
+    codes: Codes,
+    firsts: Int64,
+    count: int,
+    row: Int64,
+    bucket: Int64,
+) -> tuple[Int64, Int64]:
+    """The codes of some buckets of some windows, each bucket's in rising order, and whose each is.
+
+    A bucket's codes lie side by side in each pane of its window.
+    """
+    _, rows, size = codes.shape
+    ends = running.shape[2]
+    pane_row = (firsts[:, None] + np.arange(count + 1)) * rows + row[:, None]
+    at = pane_row * ends + bucket[:, None]
+    first = np.diff(running.take(at), axis=1)
+    many = (np.diff(running.take(at + 1), axis=1) - first).astype(np.int64)
+    lengths = many.ravel()
+    begin = (pane_row[:, :-1] * size + first).ravel()
+    begin -= np.cumsum(lengths) - lengths
+    places = np.arange(int(lengths.sum())) + np.repeat(begin, lengths)
+    own = np.repeat(np.arange(row.size), many.sum(axis=1))
+    found = codes.take(places).astype(np.int64)
+    found += own << 16
+    found.sort()
+    found &= (1 << 16) - 1
+    return found, own
