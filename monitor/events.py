@@ -186,16 +186,14 @@ class Validated:
 
 @dataclass(frozen=True, slots=True)
 class PaneSummary:
-    """One column of one closed pane: what pages and re-tests read instead of raw rows.
+    """One closed pane, column by column: what pages and re-tests read instead of raw rows.
 
-    Ends are inclusive. A number has `sketch` (a serialised quantile sketch) and its mean, smallest
-    and largest value (NaN without values); a category has `counts`.
+    Ends are inclusive. A number has a sketch (serialised quantiles) and its mean, smallest and
+    largest value (NaN without values); a category has counts.
     """
 
     model: str
     model_version: str
-    column: str
-    """Feature, score or prediction."""
     pane: int
     """Index of the pane in the tested stream of the model version, counted from 0."""
     topic: str
@@ -208,12 +206,18 @@ class PaneSummary:
     """Smallest and largest event time in the pane."""
     ended_us: int
     n: int
-    missing: int
-    """Events without a usable value in this column."""
-    mean: float
-    minimum: float
-    maximum: float
-    sketch: bytes
-    counts: Mapping[str, int]
-    faults: Mapping[str, int]
-    """Fault reason to its count in this column."""
+    columns: Sequence[str]
+    """Features, score and prediction; what follows has a place for each."""
+    missing: Sequence[int]
+    """Events without a usable value."""
+    means: Sequence[float]
+    minima: Sequence[float]
+    maxima: Sequence[float]
+    sketches: Sequence[bytes]
+    counts: Sequence[Mapping[str, int]]
+    faults: Sequence[Mapping[str, int]]
+    """Fault reason to its count."""
+
+    def __len__(self) -> int:
+        """Rows of the table that it makes."""
+        return len(self.columns)

@@ -104,7 +104,7 @@ def note_state(saved: Mapping[int, Saved], telemetry: Telemetry) -> None:
 
 def _rows(batch: StoreBatch) -> int:
     events = sum(map(len, batch.predictions)) + sum(map(len, batch.labels))
-    told = len(batch.panes) + len(batch.findings) + len(batch.cohorts)
+    told = sum(map(len, batch.panes)) + len(batch.findings) + len(batch.cohorts)
     return events + len(batch.rejected) + told
 
 

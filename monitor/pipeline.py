@@ -351,7 +351,7 @@ class Pipeline:
             return
         for chunk in chunks:
             try:
-                self._desk.work.panes += monitor.summaries(chunk)
+                self._desk.work.keep(monitor.summary(chunk))
                 self._tested(chunk, monitor)
             except Exception as error:  # noqa: BLE001 - the outer guard of one version
                 self._versions.quarantine(version, monitor.pane_begin(chunk), error)

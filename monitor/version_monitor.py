@@ -7,14 +7,14 @@ network; the pipeline says when.
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import compress, takewhile
+from itertools import compress
 from operator import itemgetter
 
 import numpy as np
 
 from monitor.attribution.root_cause import RootCause, RootCauses
 from monitor.attribution.sent import MeanAttributions
-from monitor.checks.pane_view import UNSEEN, PaneBlock, PaneView
+from monitor.checks.pane_view import UNSEEN, InBulk, PaneBlock, PaneView
 from monitor.checks.stopped import AllowedSilence
 from monitor.checks.suite import CheckSuite
 from monitor.decisions import AcceptedTurn
@@ -29,7 +29,7 @@ from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
 from monitor.windows.panes import Chunk, Pane
 from monitor.windows.stream import WindowedStream
-from monitor.windows.summary import summarise
+from monitor.windows.summary import PaneMeasures, measured, summary
 from schemas import ModelCard
 
 Encoded = tuple[Codes, Float64]
@@ -85,6 +85,8 @@ class VersionMonitor:
     silence: AllowedSilence
     causes: RootCauses
     attributions: MeanAttributions
+    measures: InBulk[list[PaneMeasures]]
+    """What is kept of the values of each pane."""
     faults: deque[EventFault] = field(default_factory=deque)
     """Those of the open pane."""
     resends: int = 0
@@ -109,6 +111,7 @@ class VersionMonitor:
             silence=AllowedSilence.of(profile, card.monitoring.stopped_after_minutes),
             causes=RootCauses(profile),
             attributions=MeanAttributions(card.monitoring.pane_events, card.features),
+            measures=InBulk(lambda block: measured(profile, block.codes, block.values)),
         )
 
     @property
@@ -161,6 +164,7 @@ class VersionMonitor:
             return
         try:
             block = self._block(first_event, *self.stream.closing(codes, values, occurred_us))
+            self.measures.of(block)
             self.checks.prepare(block)
             self._prepare_windows(codes, panes)
         except Exception:  # noqa: BLE001 - it comes again where the pane or window is looked at
@@ -190,17 +194,15 @@ class VersionMonitor:
             ((f[0] - first_event, f[1], f[2], f[3]) for f in self.faults),
         )
 
-    def summaries(self, chunk: Chunk) -> list[PaneSummary]:
+    def summary(self, chunk: Chunk) -> PaneSummary | None:
         """What is kept of the pane that a chunk closed, if it closed one."""
         if chunk.closed is None or chunk.closed_values is None:
-            return []
-        numbers = chunk.closed_values[: -len(SIGNALS)]
-        faults = [
-            (feature, reason)
-            for _, feature, reason, _ in self._faults_of(chunk.closed)
-            if reason != UNSEEN
-        ]
-        return summarise(self.profile, self.card.model_version, chunk.closed, numbers, faults)
+            return None
+        pane = self._view(chunk.closed, chunk.closed_values)
+        faults = [(feature, reason) for _, feature, reason, _ in pane.faults if reason != UNSEEN]
+        measures = self.measures.of(pane.block)[pane.place]
+        version, span = self.card.model_version, chunk.closed.span
+        return summary(self.profile, version, pane.index, span, len(pane), measures, faults)
 
     def tested(self, chunk: Chunk) -> Iterator[Finding]:
         """Step 4: what the sequential detectors, the tests of closed windows and the checks say."""
@@ -261,12 +263,10 @@ class VersionMonitor:
             1, first_event - first_event % self.card.monitoring.pane_events
         )
 
-    def _faults_of(self, pane: Pane) -> Iterator[EventFault]:
-        return takewhile(lambda fault: fault[0] <= pane.span.last_event, self.faults)
-
     def _view(self, pane: Pane, values: Float64) -> PaneView:
         block = self.block
         if block is None or not 0 <= pane.index - block.index < len(block):
             first_event = pane.span.first_event
             block = self._block(first_event, pane.codes, values, pane.occurred_us)
+            self.block = block
         return block.pane(pane.index - block.index)

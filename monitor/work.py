@@ -46,6 +46,11 @@ class Work:
     """Records beside the moves: heartbeats."""
     events: int = 0
 
+    def keep(self, pane: PaneSummary | None) -> None:
+        """What is kept of a pane, where one was closed."""
+        if pane is not None:
+            self.panes.append(pane)
+
     @property
     def anything(self) -> bool:
         """Whether there is anything to store or to publish."""

@@ -110,29 +110,37 @@ def rejection_rows(records: Sequence[RejectedRecord]) -> Any:
 
 
 def pane_rows(panes: Sequence[PaneSummary]) -> Any:
-    """Rows of the pane_summaries table."""
+    """Rows of the pane_summaries table: one for each column of each pane."""
+    sizes = list(map(len, panes))
+
+    def repeated(name: str, kind: str) -> Any:
+        return np.repeat(np.array([getattr(pane, name) for pane in panes], kind), sizes)
+
+    def each(name: str) -> list[Any]:
+        return list(chain.from_iterable(getattr(pane, name) for pane in panes))
+
     return pa.table(
         {
-            "model": words([pane.model for pane in panes]),
-            "model_version": words([pane.model_version for pane in panes]),
-            "column": words([pane.column for pane in panes]),
-            "pane": pa.array([pane.pane for pane in panes], pa.uint64()),
-            "first_event": pa.array([pane.first_event for pane in panes], pa.uint64()),
-            "last_event": pa.array([pane.last_event for pane in panes], pa.uint64()),
-            "started_at": moments([pane.started_us for pane in panes]),
-            "ended_at": moments([pane.ended_us for pane in panes]),
-            "n": pa.array([pane.n for pane in panes], pa.uint32()),
-            "missing": pa.array([pane.missing for pane in panes], pa.uint32()),
-            "mean": pa.array([pane.mean for pane in panes], pa.float64()),
-            "minimum": pa.array([pane.minimum for pane in panes], pa.float64()),
-            "maximum": pa.array([pane.maximum for pane in panes], pa.float64()),
-            "sketch": pa.array([pane.sketch for pane in panes], pa.binary()),
-            "counts": maps([pane.counts for pane in panes], pa.uint64()),
-            "faults": maps([pane.faults for pane in panes], pa.uint64()),
-            "topic": words([pane.topic for pane in panes]),
-            "partition": pa.array([pane.partition for pane in panes], pa.int32()),
-            "first_offset": pa.array([pane.first_offset for pane in panes], pa.int64()),
-            "last_offset": pa.array([pane.last_offset for pane in panes], pa.int64()),
+            "model": repeated_words((pane.model, len(pane)) for pane in panes),
+            "model_version": repeated_words((pane.model_version, len(pane)) for pane in panes),
+            "column": words(each("columns")),
+            "pane": pa.array(repeated("pane", "u8")),
+            "first_event": pa.array(repeated("first_event", "u8")),
+            "last_event": pa.array(repeated("last_event", "u8")),
+            "started_at": moments(repeated("started_us", "i8")),
+            "ended_at": moments(repeated("ended_us", "i8")),
+            "n": pa.array(repeated("n", "u4")),
+            "missing": pa.array(each("missing"), pa.uint32()),
+            "mean": pa.array(each("means"), pa.float64()),
+            "minimum": pa.array(each("minima"), pa.float64()),
+            "maximum": pa.array(each("maxima"), pa.float64()),
+            "sketch": pa.array(each("sketches"), pa.binary()),
+            "counts": maps(each("counts"), pa.uint64()),
+            "faults": maps(each("faults"), pa.uint64()),
+            "topic": repeated_words((pane.topic, len(pane)) for pane in panes),
+            "partition": pa.array(repeated("partition", "i4")),
+            "first_offset": pa.array(repeated("first_offset", "i8")),
+            "last_offset": pa.array(repeated("last_offset", "i8")),
         }
     )
 

@@ -35,7 +35,15 @@ from monitor.version_monitor import VersionMonitor
 CHUNK_OFFSETS: Final = 50_000
 """Rows are read by so many offsets at a time."""
 _BEGINS: Final = (Change.BEGUN, Change.WINDOWS)
-_COMPARED: Final = ("n", "missing", "mean", "minimum", "maximum", "counts", "faults")
+_COMPARED: Final = (
+    ("missing", "missing"),
+    ("means", "mean"),
+    ("minima", "minimum"),
+    ("maxima", "maximum"),
+    ("counts", "counts"),
+    ("faults", "faults"),
+)
+"""What a summary has of each column, and the column of the table."""
 
 Key = tuple[str, str, int, str, int]
 """(check, feature, scale, segment, last offset): by what a measurement is found again."""
@@ -180,8 +188,8 @@ class Replay:
             self._monitor.go_on_at(first_event)
             self._accepted.begin(self._monitor, step.first)
         self._begun = False
-        for summaries in self._feed(columns, self._monitor):
-            changed = _changes(summaries, step.pane)
+        for pane in self._feed(columns, self._monitor):
+            changed = _changes(pane, step.pane)
             if changed:
                 words = f"rows changed: offsets {step.first} to {step.last}: {changed}"
                 self._found.damage.append(Damage(step.first, step.last, words))
@@ -213,14 +221,13 @@ class Replay:
             for _ in self._feed(columns, self._monitor):
                 pass
 
-    def _feed(
-        self, columns: PredictionColumns, monitor: VersionMonitor
-    ) -> Iterator[list[PaneSummary]]:
+    def _feed(self, columns: PredictionColumns, monitor: VersionMonitor) -> Iterator[PaneSummary]:
         self._found.events += len(columns)
         for part in self._accepted.parts(columns, monitor):
             for chunk in monitor.windowed(part):
-                if chunk.closed is not None:
-                    yield monitor.summaries(chunk)
+                pane = monitor.summary(chunk)
+                if pane is not None:
+                    yield pane
                 asked = [one for one in monitor.tested(chunk) if key_of(one) in self._wanted]
                 for finding in asked:
                     ours = (finding, with_cause(finding, monitor.cause(finding)))
@@ -291,20 +298,22 @@ def _chunks(steps: Iterator[_Step]) -> Iterator[list[_Step]]:
         yield chunk
 
 
-def _changes(ours: Sequence[PaneSummary], stored: Sequence[Row]) -> str:
+def _changes(ours: PaneSummary, stored: Sequence[Row]) -> str:
     """In which columns a pane is not what it was, in words; empty where it is."""
     by_column = {row["column"]: row for row in stored}
     changed = []
-    for summary in ours:
-        row = by_column.get(summary.column)
+    for place, column in enumerate(ours.columns):
+        row = by_column.get(column)
         if row is None:
             continue
-        equal = all(same(getattr(summary, name), row[name]) for name in _COMPARED)
-        if summary.n <= K:  # then the sketch holds every value, and the same bytes each time
-            equal &= xxhash.xxh3_64_intdigest(summary.sketch) == row["sketch_hash"]
+        equal = ours.n == row["n"] and all(
+            same(getattr(ours, name)[place], row[stored_as]) for name, stored_as in _COMPARED
+        )
+        if ours.n <= K:  # then the sketch holds every value, and the same bytes each time
+            equal &= xxhash.xxh3_64_intdigest(ours.sketches[place]) == row["sketch_hash"]
         if not equal:
-            changed.append(summary.column)
-        moved = (summary.started_us, summary.ended_us, summary.last_offset) != (
+            changed.append(column)
+        moved = (ours.started_us, ours.ended_us, ours.last_offset) != (
             to_us(row["started_at"]),
             to_us(row["ended_at"]),
             row["last_offset"],

@@ -167,7 +167,6 @@ def pane(index: int, column: str = "temp") -> PaneSummary:
     return PaneSummary(
         model="flights",
         model_version="1",
-        column=column,
         pane=index,
         topic=PREDICTIONS,
         partition=0,
@@ -178,13 +177,14 @@ def pane(index: int, column: str = "temp") -> PaneSummary:
         started_us=MARCH_US + DAY_US * index,
         ended_us=MARCH_US + DAY_US * (index + 1),
         n=250,
-        missing=3,
-        mean=41.5,
-        minimum=-1.0,
-        maximum=99.5,
-        sketch=b"\x00\xff sketch",
-        counts={"UA": 12, "AA": 3},
-        faults={"null": 3},
+        columns=[column],
+        missing=[3],
+        means=[41.5],
+        minima=[-1.0],
+        maxima=[99.5],
+        sketches=[b"\x00\xff sketch"],
+        counts=[{"UA": 12, "AA": 3}],
+        faults=[{"null": 3}],
     )
 
 

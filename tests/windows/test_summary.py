@@ -1,74 +1,78 @@
 """Pane summaries: what is kept of a pane is what its columns say."""
 
 import math
+from typing import Any
 
 import numpy as np
 
-from monitor.events import PaneSummary
 from monitor.findings import Span
 from monitor.sketches.kll import KllSummary
-from monitor.windows.panes import Pane
-from monitor.windows.summary import OTHER, summarise
+from monitor.storage.tables import pane_rows
+from monitor.windows.summary import OTHER, measured, summary
 from schemas.model import Monitoring
 from tests.detectors.streams import profile_of
 
 N = 50
+SPAN = Span("p", 3, 100, 149, 7, 56, 1_000, 2_000)
 
 
-def summaries(ages: list[float], origins: list[str | None]) -> dict[str, PaneSummary]:
+def summaries(
+    panes: list[tuple[list[float], list[str | None]]], faults: list[tuple[str, str]]
+) -> list[dict[str, dict[str, Any]]]:
+    """Of panes with these ages and origins: what is kept, by column and name."""
     rng = np.random.default_rng(0)
     profile = profile_of(
         {"age": rng.normal(size=500)},
         {"origin": rng.choice(["EWR", "JFK"], 500).tolist()},
         Monitoring(pane_events=N, scales=(4 * N,)),
     )
-    values = np.array(ages)
-    codes = profile.encode({"age": values}, {"origin": origins}, N)
-    span = Span("p", 3, 100, 149, 7, 56, 1_000, 2_000)
-    pane = Pane(2, span, codes, np.arange(N), np.arange(N))
-    faults = [("age", "null"), ("age", "null"), ("origin", "unseen_category")]
-    found = summarise(profile, "1", pane, values[None, :], faults)
-    return {summary.column: summary for summary in found}
+    values = np.array([ages for ages, _ in panes])
+    codes = [
+        profile.encode({"age": np.array(ages)}, {"origin": origins}, N) for ages, origins in panes
+    ]
+    found = measured(profile, np.array(codes), values[:, None, :])
+    return [
+        {
+            row["column"]: row
+            for row in pane_rows([summary(profile, "1", 2, SPAN, N, one, faults)]).to_pylist()
+        }
+        for one in found
+    ]
 
 
 def test_numbers_and_categories_are_told_apart_and_counted() -> None:
-    ages = [float("nan"), 5.0, -2.0, *[1.0] * (N - 3)]
-    found = summaries(ages, [None, "LGA", *["JFK"] * (N - 2)])
+    ages = [math.nan, 5.0, -2.0, *[1.0] * (N - 3)]
+    faults = [("age", "null"), ("age", "null"), ("origin", "unseen_category")]
+    [found] = summaries([(ages, [None, "LGA", *["JFK"] * (N - 2)])], faults)
     age, origin = found["age"], found["origin"]
-    assert (age.n, age.missing, age.minimum, age.maximum) == (N, 1, -2.0, 5.0)
-    assert age.mean == np.mean(ages[1:])
-    assert age.sketch == KllSummary(np.array(ages)).to_bytes()
-    assert (age.counts, age.faults) == ({}, {"null": 2})
-    assert (origin.n, origin.missing, origin.sketch) == (N, 1, b"")
-    assert (origin.counts, origin.faults) == ({"JFK": N - 2, OTHER: 1}, {"unseen_category": 1})
-    assert math.isnan(origin.mean)
-    assert (age.pane, age.topic, age.partition, age.first_event, age.last_offset) == (
-        2,
-        "p",
-        3,
-        100,
-        56,
-    )
+    assert (age["n"], age["missing"], age["minimum"], age["maximum"]) == (N, 1, -2.0, 5.0)
+    assert age["mean"] == np.mean(ages[1:])
+    assert age["sketch"] == KllSummary(np.array(ages)).to_bytes()
+    assert (age["counts"], age["faults"]) == ([], [("null", 2)])
+    assert (origin["n"], origin["missing"], origin["sketch"]) == (N, 1, b"")
+    assert origin["counts"] == [("JFK", N - 2), (OTHER, 1)]
+    assert origin["faults"] == [("unseen_category", 1)]
+    assert all(math.isnan(origin[name]) for name in ("mean", "minimum", "maximum"))
+    assert (age["pane"], age["topic"], age["partition"]) == (2, "p", 3)
+    assert (age["first_event"], age["last_event"]) == (100, 149)
+    assert (age["first_offset"], age["last_offset"]) == (7, 56)
 
 
 def test_a_column_without_values_has_no_numbers() -> None:
-    age = summaries([float("nan")] * N, ["JFK"] * N)["age"]
-    assert age.missing == N
-    assert all(math.isnan(number) for number in (age.mean, age.minimum, age.maximum))
-    assert KllSummary.from_bytes(age.sketch).n == 0
+    [found] = summaries([([math.nan] * N, ["JFK"] * N)], [])
+    age = found["age"]
+    assert age["missing"] == N
+    assert all(math.isnan(age[name]) for name in ("mean", "minimum", "maximum"))
+    assert KllSummary.from_bytes(age["sketch"]).n == 0
 
 
-def test_summaries_do_not_depend_on_how_the_numbers_lie_in_memory() -> None:
-    """A pane from one batch, from many and from a restored state are laid out differently."""
+def test_what_is_kept_of_a_pane_does_not_depend_on_those_measured_with_it() -> None:
     rng = np.random.default_rng(1)
-    names = ("a", "b", "c")
-    reference = {name: rng.normal(size=500) for name in names}
-    profile = profile_of(reference, {}, Monitoring(pane_events=N, scales=(4 * N,)))
-    values = rng.normal(size=(3, N))
-    codes = profile.encode(dict(zip(names, values, strict=True)), {}, N)
-    pane = Pane(0, Span("p", 0, 0, N - 1, 0, N - 1, 1, 2), codes, np.arange(N), np.arange(N))
-    rows, columns = (
-        summarise(profile, "1", pane, laid(values), [])
-        for laid in (np.ascontiguousarray, np.asfortranarray)
-    )
-    assert [summary.mean for summary in columns] == [summary.mean for summary in rows]
+    panes: list[tuple[list[float], list[str | None]]] = [
+        (rng.normal(size=N).tolist(), rng.choice(["EWR", "LGA"], N).tolist()) for _ in range(5)
+    ]
+    panes[2] = ([*panes[2][0][:-1], math.nan], [None] * N)
+    alone = [pane for one in panes for pane in summaries([one], [])]
+    together = summaries(panes, [])
+    # NaN is not equal to itself
+    assert list(map(repr, together)) == list(map(repr, alone))
