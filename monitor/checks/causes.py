@@ -4,7 +4,7 @@ In: what all checks say at one look, and what they have raised. Out: the same wi
 a check that a more specific one explains. Never: a measurement of its own.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from monitor.findings import Measurement, Verdict
@@ -25,7 +25,7 @@ ALWAYS: Final = 2
 
 
 def one_cause(
-    measurements: Iterable[Measurement], raised: Mapping[str, Set[str]]
+    measurements: Iterable[Measurement], raised: Mapping[str, Collection[str]]
 ) -> list[Measurement]:
     """Drop a claim on a feature that another check explains.
 

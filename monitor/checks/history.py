@@ -43,12 +43,11 @@ class History:
         """How long each column has been at one value."""
         self.inputs = Inputs(profile)
         """The vectors of the events."""
-        self.last: Summaries = self._summing.none(DEPTH)
-        """Of the last `DEPTH` panes, newest last: NaN and 0 where there was no pane."""
         self.place = -1
         """Of the newest pane in the outlook."""
         self.panes = 0
         self._summaries = InBulk(self._summing.of)
+        self._last: Summaries | None = self._summing.none(DEPTH)
         self._outlook: Outlook | None = None
         self._rows = {name: row for row, name in enumerate(self.numbers)}
         self._spans = dict(zip((c.name for c in self.categories), self.spans, strict=True))
@@ -73,7 +72,14 @@ class History:
             self._look_out(pane.block, pane.place)
         self.place += 1
         self.panes += 1
-        self.last = self.outlook.panes.between(self.place + 1, self.place + 1 + DEPTH)
+        self._last = None
+
+    @property
+    def last(self) -> Summaries:
+        """Of the last `DEPTH` panes, newest last: NaN and 0 where there was no pane."""
+        if self._last is None:
+            self._last = self.outlook.panes.between(self.place + 1, self.place + 1 + DEPTH)
+        return self._last
 
     @property
     def outlook(self) -> Outlook:
@@ -143,7 +149,7 @@ class History:
                 self.last.counts[:-SHORT, self._spans[name]] = 0
                 self.last.shares[:-SHORT, self._spans[name]] = 0.0
         self._held = held
-        self._outlook = None
+        self._last, self._outlook = self.last, None
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs."""
@@ -172,7 +178,7 @@ class History:
         last.shares[:] = self._summing.shares(last.counts)
         last.tops[-LATEST:] = np.asarray(state["tops"]).reshape(LATEST, -1)
         last.new[:] = np.asarray(state["new"]).reshape(last.new.shape)
-        self.last = last
+        self._last = last
         self.runs.restore(state["runs"])
         if "inputs" in state:  # a state from before they were shared: they begin anew
             self.inputs.restore(state["inputs"])
@@ -183,6 +189,7 @@ class History:
     def _look_out(self, block: PaneBlock, first: int) -> None:
         held = [(self._rows[n], kept) for n, kept in self._held.items() if n in self._rows]
         spans = [(self._spans[n], kept) for n, kept in self._held.items() if n in self._spans]
-        these = self._summaries.of(block)
-        self._outlook = look_out(block, first, self.panes, self.last, these, held, spans)
+        these, before = self._summaries.of(block), self.last
+        self._last = before
+        self._outlook = look_out(block, first, self.panes, before, these, held, spans)
         self.place = -1

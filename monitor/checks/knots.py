@@ -90,9 +90,26 @@ def gaps(knots: Float64, others: Float64) -> Float64:
     return np.asarray(np.abs(knots - others).mean(axis=-1))
 
 
+def halves(knots: Float64) -> tuple[Float64, Float64]:
+    """What the lower and the upper 16 knots add to the mean: `gaps` is at least as much as their
+    differences together.
+
+    >>> halves(np.full(KNOTS, 33.0))
+    (array(16.), array(16.))
+    """
+    half = KNOTS // 2
+    low, high = knots[..., :half].sum(axis=-1), knots[..., -half:].sum(axis=-1)
+    return np.asarray(low / KNOTS), np.asarray(high / KNOTS)
+
+
+def reach(knots: Float64) -> Float64:
+    """The largest value of each row, whatever its sign."""
+    return np.asarray(np.maximum(np.abs(knots[..., 0]), np.abs(knots[..., -1])))
+
+
 def slack(known: Iterable[Float64]) -> float:
     """How far a value may lie from a known one and be it: the history keeps float32."""
-    return 1e-5 * max(float(np.abs(values[[0, -1]]).max()) for values in known)
+    return 1e-5 * max(abs(float(values[end])) for values in known for end in (0, -1))
 
 
 def landed(values: Float64, known: Iterable[Float64], widths: Float64 | float) -> Float64:
@@ -103,14 +120,13 @@ def landed(values: Float64, known: Iterable[Float64], widths: Float64 | float) -
     >>> landed(np.array([[1.0, 2.5], [2.0, 3.0]]), [np.array([1.0, 2.0, 3.0])], 0.1).tolist()
     [0.5, 1.0]
     """
-    nearest = np.full(values.shape, np.inf)
+    near = np.zeros(values.shape, np.bool_)
+    widths = np.asarray(widths)[..., None]
     for some in known:
-        place = np.searchsorted(some, values)
-        above = some.take(np.minimum(place, some.size - 1)) - values
-        below = values - some.take(np.maximum(place - 1, 0))
-        nearest = np.minimum(nearest, np.minimum(np.abs(above), np.abs(below)))
-    near = nearest <= np.asarray(widths)[..., None]
-    return np.asarray(near.mean(axis=-1))
+        place = some.searchsorted(values)
+        near |= np.abs(some.take(place, mode="clip") - values) <= widths
+        near |= np.abs(values - some.take(place - 1, mode="clip")) <= widths
+    return np.asarray(np.count_nonzero(near, axis=-1) / values.shape[-1])
 
 
 def knot_distance(knots: Float64, others: Float64) -> float:

@@ -103,7 +103,7 @@ def look_out(
 
 def _pooled_from(knots: Float32, starts: Int64, panes: int) -> Float64:
     """Knots of `panes` panes together from each start on."""
-    return pooled(knots[starts[:, None] + np.arange(panes)].transpose(0, 2, 1, 3))
+    return pooled(np.stack([knots[starts + place] for place in range(panes)], axis=2))
 
 
 def _mean_from(rows: Float32 | Float64, starts: Int64, panes: int) -> Float64:

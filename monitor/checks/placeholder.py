@@ -97,6 +97,11 @@ class Placeholder:
         history = self._history
         features = [name not in OUTPUT_NAMES for name in history.numbers]
         self._watched = np.array(features, np.bool_)
+        self._slots = np.ones(history.last.counts.shape[1], np.bool_)
+        """The counted names that may be placeholders: many rare ones together are none."""
+        for column, span in zip(history.categories, history.spans, strict=True):
+            self._slots[span.stop - 2] = False
+            self._slots[span] &= column.name not in OUTPUT_NAMES
         self._over = Remembered(self._measure)
         self._reason: dict[str, str] = {}
 
@@ -180,7 +185,7 @@ class Placeholder:
             [counts[DEPTH + 1 + k : len(counts) + 1 + k] for k in range(-_LONGEST, 0)]
         )
         least = _least(windows)
-        strange = (least > self._category_ceilings[:, None]) & (least[0] < STUCK)
+        strange = (least > self._category_ceilings[:, None]) & (least[0] < STUCK) & self._slots
         for pane, slot in np.argwhere(strange.any(axis=0)).tolist():
             place = int(np.argmax(strange[:, pane, slot]))
             names[pane].append(_Over(slot, np.nan, float(least[place, pane, slot]), place))
@@ -200,16 +205,12 @@ class Placeholder:
             slot = one.at
             at = next(i for i, span in enumerate(history.spans) if span.start <= slot < span.stop)
             column, span = history.categories[at], history.spans[at]
-            if column.name in OUTPUT_NAMES:
-                continue
             code = slot - span.start
             if slot == span.stop - 1:
                 text = _null_word(pane, column.name)
                 if text is None:
                     continue
                 shown = repr(text)
-            elif slot == span.stop - 2:
-                continue  # many rare names together are no placeholder
             else:
                 others = np.delete(history.last.shares[-1, span] - history.past_shares[span], code)
                 if others.max(initial=0.0) > GAINED:

@@ -14,7 +14,7 @@ from monitor.checks.pane_view import InBulk, PaneBlock, PaneView
 from monitor.errors import StateError
 from monitor.events import Bool, Float64, Int64
 from monitor.sketches.category import CategoryReference
-from monitor.sketches.codes import NULL_CODE
+from monitor.sketches.codes import NULL_CODE, Codes
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
 
@@ -43,35 +43,42 @@ class Runs:
 
     def __init__(self, profile: Profile) -> None:
         self.names = tuple(column.name for column in profile.columns)
-        self._numbers = np.array(
-            [row for row, c in enumerate(profile.columns) if isinstance(c, NumberReference)],
-            np.int64,
-        )
+        number = np.array([isinstance(c, NumberReference) for c in profile.columns], np.bool_)
+        self._number_rows = np.where(number, np.cumsum(number) - 1, -1)
         self._unknown = np.full((len(self.names), 1), NULL_CODE, np.int64)
         for row, column in enumerate(profile.columns):
             if isinstance(column, CategoryReference):
                 self._unknown[row] = len(column.names)
-        self._categories = np.setdiff1d(np.arange(len(self.names)), self._numbers)
         self.last: Float64 = np.full(len(self.names), np.nan)
         self.lengths: Int64 = np.zeros(len(self.names), np.int64)
+        self.whole = False
+        """Whether any run may be as long as the newest pane, or longer."""
         self._ends = InBulk(self._measure)
 
     def values(self, block: PaneBlock) -> Float64:
         """float64[panes, columns, n]: what runs are counted in; infinity for an unknown name."""
-        found = np.empty(block.codes.shape)
-        found[:, self._numbers] = block.values
-        rows = self._categories
-        codes = block.codes[:, rows].astype(np.float64)
-        codes[codes == NULL_CODE] = np.nan
-        codes[codes == self._unknown[rows]] = np.inf
-        found[:, rows] = codes
+        panes, columns, n = block.codes.shape
+        every = np.indices((panes, columns)).reshape(2, -1)
+        return self._taken(block.codes, block.values, *every).reshape(panes, columns, n)
+
+    def _taken(self, codes: Codes, numbers: Float64, panes: Int64, columns: Int64) -> Float64:
+        """The values of some columns of some panes, float64[columns taken, n]."""
+        found = np.empty((len(panes), codes.shape[2]))
+        rows = self._number_rows[columns]
+        number = rows >= 0
+        found[number] = numbers[panes[number], rows[number]]
+        named = codes[panes[~number], columns[~number]].astype(np.float64)
+        named[named == NULL_CODE] = np.nan
+        named[named == self._unknown[columns[~number]]] = np.inf
+        found[~number] = named
         return found
 
     def add(self, pane: PaneView) -> None:
         """Take the next pane."""
         ends, place = self._ends.of(pane.block), pane.place
         newest, lengths = ends.newest[place], ends.lengths[place]
-        if ends.before[place]:
+        self.whole = ends.before[place]
+        if self.whole:
             empty = ends.empty[place]
             going_on = ends.whole[place] & (newest == self.last)
             newest = np.where(empty, self.last, newest)
@@ -80,14 +87,16 @@ class Runs:
 
     def _measure(self, block: PaneBlock) -> "_Ends":
         """How each pane ends, whatever came before it."""
-        values = self.values(block)
-        n = values.shape[2]
-        newest, lengths = values[:, :, -1].copy(), np.ones(values.shape[:2], np.int64)
-        whole, empty = np.zeros((2, *newest.shape), np.bool_)
+        panes, columns, n = block.codes.shape
+        every = np.indices((panes, columns)).reshape(2, -1)
+        last = self._taken(block.codes[:, :, -2:], block.values[:, :, -2:], *every)
+        newest = last[:, -1].reshape(panes, columns)
+        lengths = np.ones((panes, columns), np.int64)
+        whole, empty = np.zeros((2, panes, columns), np.bool_)
         # of a column whose last two values differ all is known
-        same = values[:, :, -1] == values[:, :, -min(n, 2)]
-        hit = np.nonzero(same | np.isnan(values[:, :, -2:]).any(axis=2))
-        rows = values[hit]
+        open_end = (last[:, 0] == last[:, -1]) | np.isnan(last).any(axis=1)
+        hit = np.nonzero(open_end.reshape(panes, columns))
+        rows = self._taken(block.codes, block.values, *hit)
         there = ~np.isnan(rows)
         backwards = there[:, ::-1]
         newest[hit] = rows[np.arange(len(rows)), n - 1 - backwards.argmax(axis=1)]
@@ -98,7 +107,7 @@ class Runs:
         lengths[hit] = (backwards & (np.arange(n) < ended[:, None])).sum(axis=1)
         empty[hit] = ~there.any(axis=1)
         lengths[np.isinf(newest)] = 0
-        return _Ends(newest, lengths, whole, empty, (whole | empty).any(axis=1).tolist())
+        return _Ends(newest, lengths, whole, empty, np.any(whole | empty, axis=1).tolist())
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs."""

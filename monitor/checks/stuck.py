@@ -70,8 +70,6 @@ class Stuck:
         """By whether the value is any other or the usual one (0): float64[2, columns]."""
         self._watched = np.array([column.name not in OUTPUT_NAMES for column in columns])
         self._watched &= [np.count_nonzero(column.counts) > 1 for column in columns]
-        self._least = np.where(self._watched, others, np.inf)
-        """Of a shorter run nothing is said."""
 
     @classmethod
     def learn(cls, card: ModelCard, profile: Profile, panes: Sequence[PaneView]) -> Learned:
@@ -99,7 +97,7 @@ class Stuck:
         """See `Check.look`."""
         del pane
         lengths = self._runs.lengths
-        if not raised and not (lengths >= self._least).any():
+        if not raised and not self._runs.whole:
             return []
         at_usual = self._runs.last == self._usual
         needed = np.where(at_usual, self._needed[0], self._needed[1])

@@ -106,7 +106,9 @@ class CheckSuite:
         found: list[Measurement] = []
         for check in self._checks:
             found += check.look(pane, self._raised[check.name].keys())
-        measurements = one_cause(found, {n: raised.keys() for n, raised in self._raised.items()})
+        if not found:
+            return []
+        measurements = one_cause(found, self._raised)
         for measurement in measurements:
             self._note(self._raised[measurement.check], measurement)
         named = (self._raised.get(cause, {}) for cause in CAUSES)

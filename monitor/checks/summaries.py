@@ -122,7 +122,8 @@ class Summing:
         return counts.reshape(panes, width)[:, :-1].astype(np.uint16)
 
     def _new(self, block: PaneBlock) -> Float64:
-        codes = block.codes[:, self._number_rows]
-        found = ((codes & 1) == 0).sum(axis=2) / block.codes.shape[2]  # a null's code is odd
+        size = block.codes.shape[2]
+        odd = block.codes[:, self._number_rows] & 1  # of values of the reference's, and of nulls
+        found = (size - odd.sum(axis=2, dtype=np.int32)) / size
         found[:, ~self._coded] = 0.0
         return np.asarray(found)

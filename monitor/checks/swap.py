@@ -13,7 +13,7 @@ import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
-from monitor.checks.knots import gaps, knot_distance, landed, slack
+from monitor.checks.knots import gaps, halves, knot_distance, landed, reach, slack
 from monitor.checks.outlook import DEPTH, LONG, SHORT, Outlook
 from monitor.checks.pane_view import PaneBlock, PaneView, Remembered
 from monitor.checks.unit import farthest_gaps
@@ -191,14 +191,16 @@ class Swap:
     ) -> tuple[list[int], list[int], list[int], list[bool]]:
         """Panes and pairs of numbers that lie near each other's past, and whether that is enough.
 
-        Knots are compared only of pairs whose means lie near each other's: these lie no farther
-        apart than the knots do.
+        Knots are compared only of pairs of which the halves of the knots lie near each other's:
+        these lie no farther apart than the knots do.
         """
         ordered = (self._ordered & self._ordered.T) | turned[:, :, None] | turned[:, None]
         limit = np.minimum(every, np.where(ordered, 1.0, FIT) * own[:, None])
-        means, before = now.mean(axis=2), past.mean(axis=2)
-        rounding = 1e-12 * (_reach(now)[:, :, None] + _reach(past)[:, None])
-        near = ~(np.abs(means[:, :, None] - before[:, None]) > limit + rounding)
+        limit += 1e-12 * (reach(now)[:, :, None] + reach(past)[:, None])  # for rounding
+        (low, high), (low_past, high_past) = halves(now), halves(past)
+        apart = np.abs(low[:, :, None] - low_past[:, None])
+        apart += np.abs(high[:, :, None] - high_past[:, None])
+        near = ~(apart > limit)
         near &= near.transpose(0, 2, 1) & moved[:, :, None] & moved[:, None]
         pane, a, b = np.nonzero(np.triu(near, 1))
         # the present of each, put into the other's column, from the past of that
@@ -295,11 +297,6 @@ def _above(values: Float64, others: Float64) -> Float64:
     above = np.count_nonzero(values > others, axis=-1)
     enough = (n * 4 >= values.shape[-1]) & (n > 0)
     return np.where(enough, above / np.maximum(n, 1), np.nan)
-
-
-def _reach(knots: Float64) -> Float64:
-    """The largest value, whatever its sign."""
-    return np.asarray(np.maximum(np.abs(knots[..., 0]), np.abs(knots[..., -1])))
 
 
 def _share_of(texts: Sequence[str], names: Set[str]) -> float:

@@ -14,7 +14,7 @@ from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
 from monitor.checks.conversions import CONVERSIONS, FACTORS, OFFSETS
 from monitor.checks.history import History
-from monitor.checks.knots import gaps, knot_distance, landed, slack
+from monitor.checks.knots import KNOTS, gaps, halves, knot_distance, landed, reach, slack
 from monitor.checks.outlook import DEPTH, LONG, SHORT, Outlook
 from monitor.checks.pane_view import PaneBlock, PaneView, Remembered
 from monitor.events import Bool, Float64
@@ -53,8 +53,6 @@ OUTSIDE: Final = 0.25
 
 _NEARBY: Final = (0.9871, 1.0059, 1.0137)
 """Factors of no unit: what lands on known values after them lands by chance."""
-_AT_ONCE: Final = 32
-"""Columns that all conversions are tried on at once: more would not fit a processor's cache."""
 _TURNING: Final = np.flatnonzero(FACTORS < 0)
 """Conversions that turn the order of the values."""
 
@@ -74,7 +72,7 @@ class _Asked:
 
     asked: Bool
     hopeful: Bool
-    """Which of these a conversion brings near their past."""
+    """Which of these a conversion may bring near their past."""
     any: list[bool]
     """Of each pane, whether any is hopeful."""
 
@@ -213,11 +211,8 @@ class Unit:
             usual, now = self._usual[place], outlook.now[panes]
             asked[place] = turned | (self._watched & (outlook.apart[panes] > TRIGGER * usual))
             where, rows = np.nonzero(asked[place])
-            for start in range(0, where.size, _AT_ONCE):
-                some, these = where[start : start + _AT_ONCE], rows[start : start + _AT_ONCE]
-                apart = _apart(_undone(now[some, these]), outlook.past[some, these])
-                near = apart <= np.maximum(usual[these], 1e-12)[:, None]
-                hopeful[place, some, these] = near.any(axis=1)
+            before, far = outlook.past[where, rows], np.maximum(usual[rows], 1e-12)
+            hopeful[place, where, rows] = _brought_near(now[where, rows], before, far)
         return _Asked(asked, hopeful, np.any(hopeful, axis=(0, 2)).tolist())
 
     def _explain(
@@ -236,7 +231,7 @@ class Unit:
             return _Found(claimed, before, now, panes, False) if still else None
         if not near.any() or _largest_share(now) > _largest_share(before) + ATOM:
             return None
-        found = self._landed(undone, now, self._history.known(row))
+        found = self._landed(undone, near, now, self._history.known(row))
         best = int(np.argmax(np.where(near, found, 0.0)))
         if found[best] >= LANDED and near[best]:
             return _Found(best, before, now, panes, True)
@@ -282,21 +277,26 @@ class Unit:
                 return True
         return False
 
-    def _landed(self, undone: Float64, now: Float64, known: Sequence[Float64]) -> Float64:
-        """Share of each row of undone values that are known ones, less what chance makes of it.
+    def _landed(
+        self, undone: Float64, near: Bool, now: Float64, known: Sequence[Float64]
+    ) -> Float64:
+        """Share of the undone values that are known ones, less what chance makes of it.
 
-        0 where the values as they come are known too, or known ones lie too densely to tell.
+        0 where they are not near, the values as they come are known too, or known ones lie too
+        densely to tell.
         """
-        width = slack(known)
+        width, told = slack(known), np.zeros(len(undone))
         if landed(now, known, width) > 1.0 - NEW:
-            return np.zeros(len(undone))
-        widths = width + _rounding(now) / np.abs(FACTORS)
+            return told
+        undone = undone[near]
+        widths = width + _rounding(now) / np.abs(FACTORS[near])
         chance = np.mean([landed(undone * k, known, widths) for k in _NEARBY], axis=0)
         found = np.where(chance <= 0.3, landed(undone, known, widths) - chance, 0.0)
         for k in np.flatnonzero(found >= TELLING).tolist():
             if np.unique(undone[k]).size < 3:
                 found[k] = 0.0
-        return np.asarray(found)
+        told[near] = found
+        return told
 
     def _say(self, name: str, found: _Found) -> Measurement:
         conversion = CONVERSIONS[found.conversion]
@@ -335,6 +335,22 @@ def _undone(now: Float64) -> Float64:
     undone = (now[..., None, :] - OFFSETS[:, None]) / FACTORS[:, None]
     undone[..., _TURNING, :] = undone[..., _TURNING, ::-1]
     return np.asarray(undone)
+
+
+def _brought_near(now: Float64, before: Float64, far: Float64) -> Bool:
+    """Which rows of knots any conversion may bring as near to the past as this.
+
+    Told from the sums of either half of the knots: the knots lie at least as far apart as those.
+    """
+    (low, high), (low_before, high_before) = halves(now), halves(before)
+    share = (KNOTS // 2) / KNOTS * OFFSETS
+    low_undone, high_undone = ((half[:, None] - share) / FACTORS for half in (low, high))
+    for half, other in ((low_undone, high), (high_undone, low)):
+        half[:, _TURNING] = (other[:, None] - share[_TURNING]) / FACTORS[_TURNING]
+    apart = np.abs(low_undone - low_before[:, None]) + np.abs(high_undone - high_before[:, None])
+    rounding = 1e-12 * ((reach(now)[:, None] + np.abs(OFFSETS)) / np.abs(FACTORS))
+    rounding += 1e-12 * reach(before)[:, None]
+    return np.asarray((apart <= far[:, None] + rounding).any(axis=1))
 
 
 def _apart(undone: Float64, before: Float64) -> Float64:
