@@ -29,7 +29,7 @@ from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
 from monitor.windows.panes import Chunk, Pane
 from monitor.windows.stream import WindowedStream
-from monitor.windows.summary import PaneMeasures, measured, summary
+from monitor.windows.summary import PaneMeasures, PaneSummaries
 from schemas import ModelCard
 
 Encoded = tuple[Codes, Float64]
@@ -85,6 +85,7 @@ class VersionMonitor:
     silence: AllowedSilence
     causes: RootCauses
     attributions: MeanAttributions
+    summaries: PaneSummaries
     measures: InBulk[list[PaneMeasures]]
     """What is kept of the values of each pane."""
     faults: deque[EventFault] = field(default_factory=deque)
@@ -99,6 +100,7 @@ class VersionMonitor:
         """Begin watching a version from its first event."""
         rebased = Rebased(profile, card.monitoring)
         battery = rebased.battery
+        summaries = PaneSummaries(profile, card.model_version)
         smallest = min(battery.scales, default=0)
         return cls(
             card=card,
@@ -111,7 +113,8 @@ class VersionMonitor:
             silence=AllowedSilence.of(profile, card.monitoring.stopped_after_minutes),
             causes=RootCauses(profile),
             attributions=MeanAttributions(card.monitoring.pane_events, card.features),
-            measures=InBulk(lambda block: measured(profile, block.codes, block.values)),
+            summaries=summaries,
+            measures=InBulk(lambda block: summaries.measured(block.codes, block.values)),
         )
 
     @property
@@ -201,8 +204,7 @@ class VersionMonitor:
         pane = self._view(chunk.closed, chunk.closed_values)
         faults = [(feature, reason) for _, feature, reason, _ in pane.faults if reason != UNSEEN]
         measures = self.measures.of(pane.block)[pane.place]
-        version, span = self.card.model_version, chunk.closed.span
-        return summary(self.profile, version, pane.index, span, len(pane), measures, faults)
+        return self.summaries.of(pane.index, chunk.closed.span, len(pane), measures, faults)
 
     def tested(self, chunk: Chunk) -> Iterator[Finding]:
         """Step 4: what the sequential detectors, the tests of closed windows and the checks say."""

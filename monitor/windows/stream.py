@@ -7,14 +7,17 @@ the end of a pane. Never: a cut that depends on how the events were batched, or 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.events import Float64, Int64
 from monitor.findings import Span
 from monitor.sketches.codes import Codes
 from monitor.windows.panes import Chunk, Pane, Window, join_spans
+
+Value = TypeVar("Value", bound=np.generic)
 
 LOOKS_PER_WINDOW = 4
 """A window of W events is tested every W / 4 events."""
@@ -59,30 +62,36 @@ class WindowedStream:
 
         Shapes: offsets and occurred_us (n,), codes (columns, n), values (rows, n).
         """
-        n = len(offsets)
-        start = 0
-        while start < n:
-            stop = min(n, start + self._pane_events - self._open_events)
-            times = occurred_us[start:stop]
+        n, size = len(offsets), self._pane_events
+        if not n:
+            return
+        starts = [0, *range(size - self._open_events, n, size)]
+        stops = [*starts[1:], n]
+        first_offsets = offsets[starts].tolist()
+        last_offsets = offsets[[stop - 1 for stop in stops]].tolist()
+        started_us = np.minimum.reduceat(occurred_us, starts).tolist()
+        ended_us = np.maximum.reduceat(occurred_us, starts).tolist()
+        for at, (start, stop) in enumerate(zip(starts, stops, strict=True)):
             span = Span(
                 topic=topic,
                 partition=partition,
                 first_event=self.events,
                 last_event=self.events + stop - start - 1,
-                first_offset=int(offsets[start]),
-                last_offset=int(offsets[stop - 1]),
-                started_us=int(times.min()),
-                ended_us=int(times.max()),
+                first_offset=first_offsets[at],
+                last_offset=last_offsets[at],
+                started_us=started_us[at],
+                ended_us=ended_us[at],
             )
+            inside = slice(start, stop)
             part = _Part(
-                span, codes[:, start:stop], offsets[start:stop], times, values[:, start:stop]
+                span, codes[:, inside], offsets[inside], occurred_us[inside], values[:, inside]
             )
             self.events += stop - start
             self._open_events += stop - start
             self._open.append(part)
             closed, closed_values = None, None
-            if self._open_events == self._pane_events:
-                closed_values = np.concatenate([part.values for part in self._open], axis=1)
+            if self._open_events == size:
+                closed_values = _joined([part.values for part in self._open])
                 closed = self._close()
             yield Chunk(
                 span=span,
@@ -91,7 +100,6 @@ class WindowedStream:
                 closed_values=closed_values,
                 windows=self._due() if closed else (),
             )
-            start = stop
 
     def closing(
         self, codes: Codes, values: Float64, occurred_us: Int64
@@ -102,9 +110,9 @@ class WindowedStream:
         """
         parts = self._open
         return (
-            np.concatenate([*(part.codes for part in parts), codes], axis=1),
-            np.concatenate([*(part.values for part in parts), values], axis=1),
-            np.concatenate([*(part.occurred_us for part in parts), occurred_us]),
+            _joined([*(part.codes for part in parts), codes]),
+            _joined([*(part.values for part in parts), values]),
+            _joined([*(part.occurred_us for part in parts), occurred_us]),
         )
 
     def looks(self, panes: int) -> list[tuple[int, int]]:
@@ -258,3 +266,8 @@ class WindowedStream:
             ),
             codes=np.concatenate([pane.codes for pane in panes], axis=1),
         )
+
+
+def _joined(parts: Sequence[NDArray[Value]]) -> NDArray[Value]:
+    """Consecutive stretches as one; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)

@@ -5,7 +5,7 @@ Never: a single event's value.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import nan
 from typing import Final, NamedTuple
 
@@ -36,68 +36,79 @@ class PaneMeasures(NamedTuple):
     counts: list[Mapping[str, int]]
 
 
-def measured(profile: Profile, codes: Codes, values: Float64) -> list[PaneMeasures]:
-    """Of several panes at once; nothing of one depends on the others.
-
-    `codes` is uint16[panes, columns, n], `values` float64[panes, number columns, n] with the number
-    columns in their order.
+class PaneSummaries:
+    """Summaries of the panes of one model version.
 
     **Cost**: 5 us a column and pane, most of it the sketch.
     """
-    panes, columns = codes.shape[:2]
-    categories = {
-        row: column
-        for row, column in enumerate(profile.columns)
-        if isinstance(column, CategoryReference)
-    }
-    numbers = [row for row in range(columns) if row not in categories]
-    ends = np.full((3, panes, columns), nan)
-    ends[:, :, numbers] = _ends(values)
-    means, minima, maxima = ends.tolist()
-    missing = np.count_nonzero(codes == NULL_CODE, axis=-1).tolist()
-    found = [
-        PaneMeasures(*of_pane, [b""] * columns, [{}] * columns)
-        for of_pane in zip(missing, means, minima, maxima, strict=True)
-    ]
-    for of_pane, rows in zip(found, values, strict=True):
-        for row, of_column in zip(numbers, rows, strict=True):
-            of_pane.sketches[row] = KllSummary(of_column).to_bytes()
-    for row, column in categories.items():
-        for of_pane, counts in zip(found, _counts(column, codes[:, row]), strict=True):
-            of_pane.counts[row] = counts
-    return found
 
+    def __init__(self, profile: Profile, model_version: str) -> None:
+        self._model, self._model_version = profile.model, model_version
+        self._names = profile.names
+        self._categories = {
+            row: column
+            for row, column in enumerate(profile.columns)
+            if isinstance(column, CategoryReference)
+        }
+        rows = range(len(profile.columns))
+        self._numbers = [row for row in rows if row not in self._categories]
 
-def summary(
-    profile: Profile,
-    model_version: str,
-    pane: int,
-    span: Span,
-    n: int,
-    of_columns: PaneMeasures,
-    faults: Iterable[FeatureFault],
-) -> PaneSummary:
-    """Of the pane with this index, which has `n` events."""
-    by_feature: dict[str, Counter[str]] = {}
-    for feature, reason in faults:
-        by_feature.setdefault(feature, Counter())[reason] += 1
-    return PaneSummary(
-        model=profile.model,
-        model_version=model_version,
-        pane=pane,
-        topic=span.topic,
-        partition=span.partition,
-        first_event=span.first_event,
-        last_event=span.last_event,
-        first_offset=span.first_offset,
-        last_offset=span.last_offset,
-        started_us=span.started_us,
-        ended_us=span.ended_us,
-        n=n,
-        columns=profile.names,
-        **of_columns._asdict(),
-        faults=[by_feature.get(name, {}) for name in profile.names],
-    )
+    def measured(self, codes: Codes, values: Float64) -> list[PaneMeasures]:
+        """Of several panes at once; nothing of one depends on the others.
+
+        `codes` is uint16[panes, columns, n], `values` float64[panes, number columns, n] with the
+        number columns in their order.
+        """
+        panes, columns = codes.shape[:2]
+        ends = np.full((3, panes, columns), nan)
+        ends[:, :, self._numbers] = _ends(values)
+        missing = np.count_nonzero(codes == NULL_CODE, axis=-1)
+        found = [
+            PaneMeasures(nulls, means, minima, maxima, [b""] * columns, [{}] * columns)
+            for nulls, means, minima, maxima in zip(missing.tolist(), *ends.tolist(), strict=True)
+        ]
+        for of_pane, rows in zip(found, values, strict=True):
+            for row, of_column in zip(self._numbers, rows, strict=True):
+                of_pane.sketches[row] = KllSummary(of_column).to_bytes()
+        for row, column in self._categories.items():
+            for of_pane, counts in zip(found, _counts(column, codes[:, row]), strict=True):
+                of_pane.counts[row] = counts
+        return found
+
+    def of(
+        self,
+        pane: int,
+        span: Span,
+        n: int,
+        of_columns: PaneMeasures,
+        faults: Sequence[FeatureFault],
+    ) -> PaneSummary:
+        """Of the pane with this index, which has `n` events."""
+        by_feature: dict[str, Counter[str]] = {}
+        for feature, reason in faults:
+            by_feature.setdefault(feature, Counter())[reason] += 1
+        return PaneSummary(
+            model=self._model,
+            model_version=self._model_version,
+            pane=pane,
+            topic=span.topic,
+            partition=span.partition,
+            first_event=span.first_event,
+            last_event=span.last_event,
+            first_offset=span.first_offset,
+            last_offset=span.last_offset,
+            started_us=span.started_us,
+            ended_us=span.ended_us,
+            n=n,
+            columns=self._names,
+            missing=of_columns.missing,
+            means=of_columns.means,
+            minima=of_columns.minima,
+            maxima=of_columns.maxima,
+            sketches=of_columns.sketches,
+            counts=of_columns.counts,
+            faults=[by_feature.get(name, {}) for name in self._names],
+        )
 
 
 def _ends(values: Float64) -> Float64:

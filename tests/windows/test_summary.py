@@ -8,7 +8,7 @@ import numpy as np
 from monitor.findings import Span
 from monitor.sketches.kll import KllSummary
 from monitor.storage.tables import pane_rows
-from monitor.windows.summary import OTHER, measured, summary
+from monitor.windows.summary import OTHER, PaneSummaries
 from schemas.model import Monitoring
 from tests.detectors.streams import profile_of
 
@@ -30,14 +30,12 @@ def summaries(
     codes = [
         profile.encode({"age": np.array(ages)}, {"origin": origins}, N) for ages, origins in panes
     ]
-    found = measured(profile, np.array(codes), values[:, None, :])
-    return [
-        {
-            row["column"]: row
-            for row in pane_rows([summary(profile, "1", 2, SPAN, N, one, faults)]).to_pylist()
-        }
-        for one in found
+    kept = PaneSummaries(profile, "1")
+    tables = [
+        pane_rows([kept.of(2, SPAN, N, measured, faults)])
+        for measured in kept.measured(np.array(codes), values[:, None, :])
     ]
+    return [{row["column"]: row for row in table.to_pylist()} for table in tables]
 
 
 def test_numbers_and_categories_are_told_apart_and_counted() -> None:
