@@ -6,6 +6,7 @@ those.
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from math import isnan
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -86,7 +87,7 @@ class Collapsed:
         self._scale = context.card.monitoring.pane_events
         self._runs = context.history.runs
         self._columns = context.profile.columns
-        self._smallest = context.learned["spread"]
+        self._smallest: list[float] = context.learned["spread"].tolist()
         self._longest = context.learned["longest"]
         self._chance = context.per_pane / 2
         numbers = self._history.numbers
@@ -153,11 +154,11 @@ class Collapsed:
         history, name = self._history, self._history.numbers[row]
         spreads, place = self._spreads.of(history.outlook), history.place
         now = spreads.now[place][at]
-        usual = float(self._smallest[row])
+        usual = self._smallest[row]
         if history.panes >= DEPTH:
             past = spreads.past[place][at] if name not in raised else usual
             usual = min(usual, past, spreads.held[place][at])
-        if np.isnan(now) or not usual > 0:
+        if isnan(now) or not usual > 0:
             return None
         margin = MARGIN if history.panes >= DEPTH else CERTAIN
         collapsed = now < margin * usual

@@ -56,6 +56,7 @@ class History:
     def prepare(self, block: PaneBlock) -> Outlook:
         """Summarise the next panes at once, before each is taken."""
         if self._outlook is None or self._outlook.block is not block:
+            self.runs.prepare(block)
             self._look_out(block, 0)
         return self.outlook
 

@@ -73,6 +73,10 @@ class Runs:
         found[~number] = named
         return found
 
+    def prepare(self, block: PaneBlock) -> None:
+        """Measure the next panes at once, before each is taken."""
+        self._ends.of(block)
+
     def add(self, pane: PaneView) -> None:
         """Take the next pane."""
         ends, place = self._ends.of(pane.block), pane.place

@@ -238,8 +238,9 @@ class Swap:
             other.append(self._known_share(now[mine], its))
             if other[-1] < KNOWN / 3:
                 return False
-        new = max(self._known_share(now[row], row) for row in (a, b)) <= 1.0 - NEW
-        return new and max(other) >= KNOWN
+        if max(other) < KNOWN:
+            return False
+        return max(self._known_share(now[row], row) for row in (a, b)) <= 1.0 - NEW
 
     def _known_share(self, values: Float64, row: int) -> float:
         """The share of the values that a column had before."""

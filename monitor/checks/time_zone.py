@@ -5,13 +5,15 @@ Never: a claim on one hour that daylight saving explains.
 """
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
-from monitor.checks.pane_view import PaneBlock, PaneView
+from monitor.checks.pane_view import InBulk, PaneBlock, PaneView
 from monitor.clock import US_PER_DAY
 from monitor.errors import StateError
 from monitor.events import Float64
@@ -33,6 +35,18 @@ WHOLE: Final = 3.0
 STEP: Final = 30.0
 DAYLIGHT: Final = 60.0
 """Minutes by which clocks change twice a year."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Clocks:
+    """Of each pane, what its times of day and its event times say."""
+
+    directions: list[list[tuple[float, float]]]
+    """Of each time of day, as of `_directions`."""
+    first_us: list[int]
+    last_us: list[int]
+    jumps: list[bool]
+    """Whether the event times jump within the pane."""
 
 
 class TimeZone:
@@ -77,7 +91,8 @@ class TimeZone:
             )
             if not np.isnan(offset)
         ]
-        self._longest_gap_us = profile.longest_gap_us
+        self._largest_step_us = max(1.5 * profile.longest_gap_us, STEP * 60e6)
+        self._measured = InBulk(self._measure)
         self._accepted: Float64 = np.array([offset for *_, offset in self._clocks])
         self._last_us = 0
         self._jump_minutes = 0.0
@@ -91,7 +106,8 @@ class TimeZone:
             return {}
         offsets = []
         for row, _, unit in clocks:
-            looks = [_direction(pane, row, unit) for pane in panes]
+            known = InBulk(partial(_directions, row=row, unit=unit))
+            looks = [known.of(pane.block)[pane.place] for pane in panes]
             tight = np.mean([near >= TIGHT for _, near in looks]) >= 0.95
             angles = np.exp(2j * np.pi * np.array([at for at, _ in looks]) / DAY_MINUTES)
             steady = abs(angles.mean()) >= 0.99
@@ -106,14 +122,16 @@ class TimeZone:
 
     def prepare(self, block: PaneBlock) -> None:
         """See `Check.prepare`."""
+        self._measured.of(block)
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """See `Check.look`."""
-        jump = self._jump(pane)
+        measured = self._measured.of(pane.block)
+        jump = self._jump(pane, measured)
         found: dict[str, Measurement] = {}
         unclear = set()
-        for at, (row, name, unit, reference) in enumerate(self._clocks):
-            minutes, near = _direction(pane, row, unit)
+        for at, (_, name, unit, reference) in enumerate(self._clocks):
+            minutes, near = measured.directions[at][pane.place]
             if near < TIGHT:
                 unclear.add(name)
                 continue
@@ -166,17 +184,30 @@ class TimeZone:
         self._last_us = int(state["last_us"])
         self._jump_minutes = float(state["jump_minutes"])
 
-    def _jump(self, pane: PaneView) -> float:
+    def _measure(self, block: PaneBlock) -> _Clocks:
+        times = block.occurred_us
+        return _Clocks(
+            [_directions(block, row=row, unit=unit) for row, _, unit, _ in self._clocks],
+            times[:, 0].tolist(),
+            times[:, -1].tolist(),
+            np.any(self._odd(np.diff(times, axis=1)), axis=1).tolist(),
+        )
+
+    def _odd(self, steps_us: Any) -> Any:
+        """Whether steps of the event times are jumps, of one or many."""
+        return (steps_us < -STEP * 60e6) | (steps_us > self._largest_step_us)
+
+    def _jump(self, pane: PaneView, measured: _Clocks) -> float:
         """A jump of event times that no gap of the reference explains, minutes; 0 for none.
 
         It is remembered for the panes after it, as the shift shows in whole panes.
         """
-        steps = np.diff(pane.occurred_us, prepend=self._last_us or pane.occurred_us[0])
-        self._last_us = int(pane.occurred_us[-1])
-        odd = (steps < -STEP * 60e6) | (steps > max(1.5 * self._longest_gap_us, STEP * 60e6))
-        if odd.any():
-            largest = steps[odd][np.argmax(np.abs(steps[odd]))]
-            self._jump_minutes = float(largest) / 60e6
+        first_us = measured.first_us[pane.place]
+        before_us, self._last_us = self._last_us or first_us, measured.last_us[pane.place]
+        if measured.jumps[pane.place] or self._odd(first_us - before_us):
+            steps = np.diff(pane.occurred_us, prepend=before_us)
+            odd = steps[self._odd(steps)]
+            self._jump_minutes = float(odd[np.argmax(np.abs(odd))]) / 60e6
         return self._jump_minutes
 
     def _say(self, feature: str, steps: int, own: bool) -> Measurement:
@@ -222,26 +253,37 @@ def _clocks(card: ModelCard, profile: Profile) -> list[tuple[int, str, float]]:
     return found
 
 
-def _direction(pane: PaneView, row: int, unit: float) -> tuple[float, float]:
+def _directions(block: PaneBlock, *, row: int, unit: float) -> list[tuple[float, float]]:
     """Minutes that a time of day lies from its events' time of day (UTC); how many lie near that.
 
-    (0, 0) where under half of the events tell it.
+    Of each pane; (0, 0) where under half of the events tell it.
     """
-    values = pane.values[row]
+    values = block.values[:, row]
+    apart = values * unit - (block.occurred_us % US_PER_DAY) / 60e6
     there = ~np.isnan(values)
-    if np.count_nonzero(there) * 2 < values.size:
-        return 0.0, 0.0
-    events = (pane.occurred_us % US_PER_DAY) / 60e6
-    apart = values * unit - events
-    if not there.all():
-        apart = apart[there]
-    turned = apart - apart[0] + DAY_MINUTES / 2
-    if turned.min() < 0.0 or turned.max() >= DAY_MINUTES:  # a remainder is slow, and rarely needed
-        turned %= DAY_MINUTES
-    apart = turned - DAY_MINUTES / 2 + apart[0]
-    middle = float(apart.mean())
-    near = np.abs(apart - middle) <= NEAR + unit / 2
-    return _circular(middle), np.count_nonzero(near) / apart.size
+    told, size = there.sum(axis=1), values.shape[1]
+    found = [(0.0, 0.0)] * len(block)
+    whole = np.flatnonzero(told == size).tolist()
+    for pane, direction in zip(whole, _gathered(apart[whole], unit), strict=True):
+        found[pane] = direction
+    for pane in np.flatnonzero((told * 2 >= size) & (told < size)).tolist():
+        [found[pane]] = _gathered(apart[pane, there[pane]][None], unit)
+    return found
+
+
+def _gathered(apart: Float64, unit: float) -> list[tuple[float, float]]:
+    """The same of panes whose events all tell it, float64[panes, events]."""
+    first = apart[:, :1]
+    turned = apart - first + DAY_MINUTES / 2
+    odd = (turned.min(axis=1, initial=0.0) < 0.0) | (turned.max(axis=1, initial=0.0) >= DAY_MINUTES)
+    turned[odd] %= DAY_MINUTES  # a remainder is slow, and rarely needed
+    apart = turned - DAY_MINUTES / 2 + first
+    middles = apart.mean(axis=1)
+    near = np.abs(apart - middles[:, None]) <= NEAR + unit / 2
+    shares = np.count_nonzero(near, axis=1) / apart.shape[1]
+    return [
+        (_circular(at), share) for at, share in zip(middles.tolist(), shares.tolist(), strict=True)
+    ]
 
 
 def _circular(minutes: Any) -> Any:
