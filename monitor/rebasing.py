@@ -9,7 +9,7 @@ of that: it knows how few events were accepted. It is a function of the log and 
 its acceptances, as the battery is.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -79,22 +79,23 @@ class Rebased:
         """
         self.battery.prepare(self.recoded(codes), first_event, looks)
 
-    def test(self, window: Window) -> Iterator[Measurement]:
+    def test(self, window: Window) -> list[Measurement]:
         """`Battery.test`; of a window that began before what is accepted nothing can be told."""
         measurements = self.battery.test(
             window.scale, self.recoded(window.codes), window.span.last_event
         )
+        if not self.accepted:
+            return measurements
         early = {
-            name: one
-            for name, one in self.accepted.items()
-            if window.span.first_event < one.first_event
+            name for name, one in self.accepted.items() if window.span.first_event < one.first_event
         }
-        for m in measurements:
-            own = m.check in OF_COLUMN and m.feature in early
-            if own or (early and m.check in OF_ALL):
-                words = "the window began before the events that were accepted as normal"
-                m = m._replace(verdict=Verdict.CANNOT_TELL, cleared=False, reason=words, values={})
-            yield m
+        words = "the window began before the events that were accepted as normal"
+        return [
+            m._replace(verdict=Verdict.CANNOT_TELL, cleared=False, reason=words, values={})
+            if (m.check in OF_COLUMN and m.feature in early) or (early and m.check in OF_ALL)
+            else m
+            for m in measurements
+        ]
 
     def recoded(self, codes: Codes) -> Codes:
         """Codes against `columns` from codes against the original."""

@@ -55,8 +55,8 @@ def block_ratios(codes: Codes, test: CategoryTest, starts: Int64, scale: int) ->
     n = codes.size
     # The block is inside all rows here: (q - all) n / (n - W) is its distance from the rest.
     part = (n / (n - scale)) ** 2 * (1 / scale + 1 / n) * two_sample_size(n, scale)
-    counts = [test.count(codes[a : a + scale]) for a in starts.tolist()]
-    return part * test.chi_squared(np.array(counts))
+    counts = np.array([test.count(codes[a : a + scale]) for a in starts.tolist()])
+    return part * test.chi_squared(counts, counts.sum(axis=1))
 
 
 def ks_effect(distances: Float64, scale: int, n: int) -> tuple[float, float]:

@@ -26,6 +26,11 @@ class JointShift:
     """The median shift that would just be significant."""
 
 
+def critical_shift(*, mean: float, spread: float, blocks: int, alpha: float) -> float:
+    """The statistic whose p-value is alpha."""
+    return mean - _of_a_new_block(spread, blocks) * float(stdtrit(blocks - 1, alpha))
+
+
 def joint_shift(
     standardised: Sequence[float],
     effects: Sequence[float],
@@ -33,7 +38,7 @@ def joint_shift(
     mean: float,
     spread: float,
     blocks: int,
-    alpha: float,
+    critical: float,
 ) -> JointShift:
     """Compare the mean standardised shift with its mean and spread over reference blocks.
 
@@ -44,24 +49,30 @@ def joint_shift(
     mean, spread, blocks
         Of the same statistic over the disjoint blocks of the reference: Student's t with
         `blocks` - 1 degrees of freedom, for a new block.
+    critical
+        `critical_shift` of these.
 
     **Blind to** one column alone (its own test sees that) and to what the columns do together
     while each keeps its distribution.
 
     **Cost**: microseconds; the distances are there already.
 
-    >>> shift = joint_shift(
-    ...     [2.5] * 8, [0.12] * 8, mean=1.0, spread=0.1, blocks=25, alpha=1e-5
-    ... )
+    >>> law = {"mean": 1.0, "spread": 0.1, "blocks": 25}
+    >>> critical = critical_shift(**law, alpha=1e-5)
+    >>> shift = joint_shift([2.5] * 8, [0.12] * 8, **law, critical=critical)
     >>> shift.p_value < 1e-9, round(shift.effect, 2)
     (True, 0.12)
     """
     statistic, effect = fmean(standardised), median(effects)
-    scale = max(spread, 1e-9) * (1.0 + 1.0 / blocks) ** 0.5
-    critical = mean - scale * float(stdtrit(blocks - 1, alpha))
+    scale = _of_a_new_block(spread, blocks)
     return JointShift(
         statistic=statistic,
         p_value=float(stdtr(blocks - 1, -(statistic - mean) / scale)),
         effect=effect,
         threshold=min(effect * critical / statistic, 1.0) if statistic > 0 else 1.0,
     )
+
+
+def _of_a_new_block(spread: float, blocks: int) -> float:
+    scale: float = max(spread, 1e-9) * (1.0 + 1.0 / blocks) ** 0.5
+    return scale

@@ -4,16 +4,16 @@ In: codes of the window and what its columns' own tests measured. Out: two measu
 model as a whole: joint shift, broken correlation. Never: a column's own verdict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from monitor.detectors.blocks import KS_MEAN
 from monitor.detectors.budget import Share
 from monitor.detectors.correlation import RankCorrelations, strongest_break
-from monitor.detectors.joint import MIN_COLUMNS, joint_shift
+from monitor.detectors.joint import MIN_COLUMNS, critical_shift, joint_shift
 from monitor.detectors.ks import CdfTables
-from monitor.detectors.window_tests import CLEAR
+from monitor.detectors.telling import CLEAR
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.codes import Codes
 from monitor.sketches.number import NumberReference
@@ -47,6 +47,9 @@ class JointTests:
         self._mean = float(calibration.joint_mean[place])
         self._spread = float(calibration.joint_spread[place])
         self._joint_alpha = shares["joint"].alpha(scale, looks=looks)
+        self._critical = critical_shift(
+            mean=self._mean, spread=self._spread, blocks=self._blocks, alpha=self._joint_alpha
+        )
         self._joint = len(profile.columns) >= MIN_COLUMNS
         numbers = {
             row: column
@@ -88,7 +91,7 @@ class JointTests:
             mean=self._mean,
             spread=self._spread,
             blocks=self._blocks,
-            alpha=self._joint_alpha,
+            critical=self._critical,
         )
         ranked = sorted(zip(noise, columns, strict=True), key=lambda pair: -pair[0])[:RANKED]
         return self._measurement(
@@ -98,7 +101,9 @@ class JointTests:
             threshold=shift.threshold,
             p_value=shift.p_value,
             alpha=self._joint_alpha,
-            words="most: " + ", ".join(f"{m.feature} {m.effect:.2f}" for _, m in ranked[:5]),
+            words=lambda: (
+                "most: " + ", ".join(f"{m.feature} {m.effect:.2f}" for _, m in ranked[:5])
+            ),
             values={m.feature: m.effect for _, m in ranked},
         )
 
@@ -113,7 +118,7 @@ class JointTests:
             threshold=self._floor,
             p_value=pair.p_value,
             alpha=self._pair_alpha,
-            words=(
+            words=lambda: (
                 f"{first} and {second}: rank correlation {pair.correlation:.2f}, "
                 f"{pair.usual:.2f} in the reference"
             ),
@@ -129,7 +134,7 @@ class JointTests:
         threshold: float,
         p_value: float,
         alpha: float,
-        words: str,
+        words: Callable[[], str],
         values: Mapping[str, float],
     ) -> Measurement:
         drift = p_value <= alpha and effect > self._floor
@@ -148,6 +153,6 @@ class JointTests:
             n_effective=float(self._blocks),
             smallest_visible=needed,
             cleared=effect < CLEAR * needed or p_value > 0.05,
-            reason=words if drift else "",
+            reason=words() if drift else "",
             values=values,
         )

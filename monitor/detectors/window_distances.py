@@ -20,6 +20,8 @@ MOST_EVENTS = (1 << 16) - 1
 """Of a window: what its counts can hold."""
 _AT_ONCE = 1 << 14
 """Codes that are worked on at once, so that what is in between stays in the processor's cache."""
+_EDGES_AT_ONCE = 1 << 19
+"""Ends of buckets that are compared at once: a few megabytes."""
 _ROUNDING = 2e-6
 """What rounding to 32 bits may do to a share, several times over."""
 
@@ -90,7 +92,7 @@ def window_distances(
     for place, pane in enumerate(panes):
         np.add(running[place], pane.below, out=running[place + 1])
     codes = np.stack([pane.codes for pane in panes])
-    step = max(_AT_ONCE // (rows * ends), 1)
+    step = max(_EDGES_AT_ONCE // (rows * ends), 1)
     for at in range(0, firsts.size, step):
         part = slice(at, at + step)
         d[part], n_cur[part] = _distances(running, codes, firsts[part], count, tables)

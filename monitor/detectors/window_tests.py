@@ -5,8 +5,7 @@ windows are measured with it. Never: what one window says of another; the judge 
 row.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, repeat
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from scipy.special import fdtri
@@ -17,18 +16,13 @@ from monitor.detectors.counted_panes import WindowCounts
 from monitor.detectors.effects import NumberBins, category_effects
 from monitor.detectors.ks import effective_size, ks_p_values, ks_thresholds
 from monitor.detectors.rate import rate_p_values, rate_thresholds, vanished
+from monitor.detectors.telling import Asked, Numbers, Telling, Values
 from monitor.detectors.total_variation import CategoryTest
-from monitor.events import Float64, Int64
-from monitor.findings import NO_VALUES, Measurement, Verdict
+from monitor.events import Bool, Float64, Int64
+from monitor.findings import NO_VALUES, Measurement
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.number import NumberReference
-from monitor.sketches.profile import Profile, Reference
-
-Said = list[list[Measurement]]
-"""Of each window its measurements."""
-
-CLEAR = 0.6
-"""A window is cleared when its effect is below this share of what an alert would need."""
+from monitor.sketches.profile import Profile
 
 
 class WindowTests:
@@ -97,6 +91,15 @@ class WindowTests:
             self._n_rows,
             self._missing_effect,
         )
+        tests = [Asked("ks", one.name, one.n, self._alpha) for _, one in self._numbers]
+        for _, one, _ in self._categories:
+            tests.append(Asked("total_variation", one.name, one.n, self._alpha))
+            tests.append(Asked("unseen_categories", one.name, one.n, self._rate_alpha))
+        rates = [
+            Asked("missing_rate", one.name, one.n_rows, self._rate_alpha) for one in self._columns
+        ]
+        self._telling = Telling(tests, scale=scale, floor=floor, off=self._reason)
+        self._missing_telling = Telling(rates, scale=scale, floor=floor, off=self._reason)
         self._unseen_threshold: dict[int, dict[float, float]] = {}
         """Row to number of values to threshold, of the windows measured last."""
         self._none_missing: list[Measurement] = []
@@ -104,16 +107,16 @@ class WindowTests:
 
     def test(self, windows: WindowCounts) -> list[list[Measurement]]:
         """Of each window one measurement per column and test, in column order within each test."""
-        looks = windows.firsts.size
-        present = np.zeros((looks, len(self._columns)), dtype=np.int64)
-        present[:, self._rows] = windows.n
-        said = [self._ks(windows)]
+        missing = np.zeros((windows.firsts.size, len(self._columns)), dtype=np.int64)
+        missing[:, self._rows] = self.scale - windows.n
+        parts = [self._ks(windows)]
         for (row, column, test), counts in zip(self._categories, windows.categories, strict=True):
-            present[:, row] = counts.sum(axis=1)
-            said.append(self._category(row, column, test, counts))
-            said.append(self._unseen(row, column, counts))
-        said.append(self._missing(self.scale - present))
-        return [list(chain.from_iterable(parts)) for parts in zip(*said, strict=True)]
+            n_cur = counts.sum(axis=1)
+            missing[:, row] = self.scale - n_cur
+            parts.append(self._category(row, column, test, counts, n_cur))
+        numbers = Numbers.join(parts)
+        told = self._telling.tell(numbers, self._values(windows, numbers))
+        return [own + rates for own, rates in zip(told, self._missing(missing), strict=True)]
 
     def columns(self) -> Iterator[tuple[str, int, float, float, float, str]]:
         """(column, scale, independent observations, threshold, smallest visible, words)."""
@@ -159,188 +162,113 @@ class WindowTests:
         n = effective_size(n_cur, self._n_rows[rows], self._n_ref[rows], self._effect[rows])
         return n, ks_thresholds(np.full(rows.size, self._alpha), n, self._certainty[rows])
 
-    def _ks(self, windows: WindowCounts) -> Said:
+    def _ks(self, windows: WindowCounts) -> Numbers:
         """KS of every number column."""
-        rows, d = self._rows, windows.d
-        n, thresholds = (np.broadcast_to(one, d.shape).copy() for one in self._whole)
-        for look in np.flatnonzero((windows.n < self.scale).any(axis=1)):
-            n[look], thresholds[look] = self._worth_of(windows.n[look])
-        p = ks_p_values(d, n, np.broadcast_to(self._certainty[rows], d.shape))
-        values: dict[tuple[int, int], dict[str, float]] = {}
-        drifting = self.usable & (p <= self._alpha) & (d > self._floor)
-        for look, place in np.argwhere(drifting).tolist():
-            codes = windows.sorted_codes(look, place)
-            values[look, place] = self._bins.effects(place, codes, int(windows.n[look, place]))
-        return self._told(
-            "ks",
-            [column for _, column in self._numbers],
-            statistic=d,
-            effect=d,
-            threshold=thresholds,
-            p_value=p,
-            alpha=self._alpha,
-            n_ref=[column.n for _, column in self._numbers],
-            n_cur=windows.n,
-            n_effective=n,
-            values=values,
-        )
+        rows, d, n_cur = self._rows, windows.d, windows.n
+        n, thresholds = (np.repeat(one[None, :], len(d), axis=0) for one in self._whole)
+        for short in np.flatnonzero((n_cur < self.scale).any(axis=1)):
+            n[short], thresholds[short] = self._worth_of(n_cur[short])
+        p = ks_p_values(d, n, np.repeat(self._certainty[None, rows], len(d), axis=0))
+        return Numbers(d, d, thresholds, p, n_cur, n)
+
+    def _number_values(self, windows: WindowCounts, look: int, place: int) -> Mapping[str, float]:
+        codes = windows.sorted_codes(look, place)
+        return self._bins.effects(place, codes, int(windows.n[look, place]))
 
     def _category(
-        self, row: int, column: CategoryReference, test: CategoryTest, counts: Int64
-    ) -> Said:
+        self, row: int, column: CategoryReference, test: CategoryTest, counts: Int64, n_cur: Int64
+    ) -> Numbers:
+        """Total variation, and values that the reference never had."""
         found = test.distances(
             counts,
+            n_cur,
             design_effect=float(self._effect[row]),
             freedom=float(self._freedom[row]) if self.usable else float(max(test.freedom, 1)),
             certainty=float(min(self._certainty[row], 1e6)),
             alpha=self._alpha,
         )
-        values: dict[tuple[int, int], dict[str, float]] = {}
-        drifting = self.usable & (found.p_value <= self._alpha) & (found.effect > self._floor)
-        for look in np.flatnonzero(drifting).tolist():
-            told = category_effects(
-                column.counts.astype(np.float64), counts[look].astype(np.float64), column.names
-            )
-            told["total_variation"] = float(found.total_variation[look])
-            gone = vanished(counts[look], test.shares, float(found.n_effective[look]), self._alpha)
-            told["vanished"] = float(test.shares[gone].sum())
-            values[look, 0] = told
-        return self._told(
-            "total_variation",
-            [column],
-            statistic=found.statistic[:, None],
-            effect=found.effect[:, None],
-            threshold=found.threshold[:, None],
-            p_value=found.p_value[:, None],
-            alpha=self._alpha,
-            n_ref=[column.n],
-            n_cur=counts.sum(axis=1)[:, None],
-            n_effective=found.n_effective[:, None],
-            values=values,
-        )
-
-    def _unseen(self, row: int, column: CategoryReference, counts: Int64) -> Said:
-        n = counts.sum(axis=1)
-        sizes = np.maximum(n, 1).astype(np.float64)
+        hits, sizes = counts[:, -1], np.maximum(n_cur, 1).astype(np.float64)
         before = float(column.counts[-1])
         arguments = (
             np.array([before]),
             np.array([float(column.n)]),
             self._unseen_effect[row : row + 1],
         )
-        p = rate_p_values(counts[:, -1].astype(np.float64), sizes, *arguments)
-        rate = counts[:, -1] / np.maximum(n, 1)
-        return self._told(
-            "unseen_categories",
-            [column],
-            statistic=rate[:, None],
-            effect=(rate - before / max(column.n, 1))[:, None],
-            threshold=self._unseen_thresholds(row, sizes, arguments)[:, None],
-            p_value=p[:, None],
-            alpha=self._rate_alpha,
-            n_ref=[column.n],
-            n_cur=n[:, None],
-            n_effective=(n / self._unseen_effect[row])[:, None],
-            values={},
+        rate = hits / sizes
+        return Numbers(
+            *(
+                np.stack(pair, axis=1)
+                for pair in (
+                    (found.statistic, rate),
+                    (found.effect, rate - before / max(column.n, 1)),
+                    (found.threshold, self._unseen_thresholds(row, sizes, arguments)),
+                    (found.p_value, rate_p_values(hits.astype(np.float64), sizes, *arguments)),
+                    (n_cur, n_cur),
+                    (found.n_effective, n_cur / self._unseen_effect[row]),
+                )
+            )
         )
+
+    def _category_values(
+        self, place: int, counts: Int64, n_effective: float
+    ) -> Mapping[str, float]:
+        _, column, test = self._categories[place]
+        told = category_effects(
+            column.counts.astype(np.float64), counts.astype(np.float64), column.names
+        )
+        told["total_variation"] = test.total_variation(counts)
+        gone = vanished(counts, test.shares, n_effective, self._alpha)
+        told["vanished"] = float(test.shares[gone].sum())
+        return told
+
+    def _values(self, windows: WindowCounts, numbers: Numbers) -> Values:
+        """Effect sizes of what drifts."""
+        values: dict[tuple[int, int], Mapping[str, float]] = {}
+        for look, place in self._telling.drifting(numbers):
+            at, unseen = divmod(place - self._rows.size, 2)
+            if at < 0:
+                values[look, place] = self._number_values(windows, look, place)
+            elif unseen:
+                values[look, place] = NO_VALUES
+            else:
+                worth = float(numbers.n_effective[look, place])
+                values[look, place] = self._category_values(at, windows.categories[at][look], worth)
+        return values
 
     def _unseen_thresholds(
         self, row: int, sizes: Float64, arguments: tuple[Float64, Float64, Float64]
     ) -> Float64:
         """Found by bisection; most windows have as many values as one before them."""
-        known = self._unseen_threshold.get(row, {})
-        new = np.array(sorted(set(sizes.tolist()) - known.keys()))
+        known, wanted = self._unseen_threshold.get(row, {}), sizes.tolist()
+        new = np.array(sorted(set(wanted) - known.keys()))
         if new.size:
             alphas = np.full(new.size, self._rate_alpha)
             told = rate_thresholds(alphas, new, *arguments).tolist()
             known = {**known, **dict(zip(new.tolist(), told, strict=True))}
-        self._unseen_threshold[row] = {size: known[size] for size in sizes.tolist()}
-        return np.array([known[size] for size in sizes.tolist()])
+        self._unseen_threshold[row] = {size: known[size] for size in wanted}
+        return np.array([known[size] for size in wanted])
 
-    def _missing(self, hits: Int64) -> Said:
+    def _missing(self, hits: Int64) -> list[list[Measurement]]:
         """Missing rates; of windows without a missing value one measurement tells for all."""
-        some = hits.any(axis=1)
-        found = iter(self._missing_rates(hits[some]))
+        some: Bool = np.any(hits, axis=1)
         if not some.all() and not self._none_missing:
             [self._none_missing] = self._missing_rates(np.zeros((1, hits.shape[1]), np.int64))
+        if not some.any():
+            return [self._none_missing] * len(hits)
+        found = iter(self._missing_rates(hits[some]))
         return [next(found) if one else self._none_missing for one in some.tolist()]
 
-    def _missing_rates(self, hits: Int64) -> Said:
+    def _missing_rates(self, hits: Int64) -> list[list[Measurement]]:
         n = float(self.scale)
         rate = hits / n
         p = rate_p_values(hits, np.array(n), self._missing_ref, self._n_rows, self._missing_effect)
-        shape = hits.shape
-        return self._told(
-            "missing_rate",
-            self._columns,
-            statistic=rate,
-            effect=rate - np.array([column.missing_rate for column in self._columns]),
-            threshold=np.broadcast_to(self._rate_threshold, shape),
-            p_value=p,
-            alpha=self._rate_alpha,
-            n_ref=[column.n_rows for column in self._columns],
-            n_cur=np.full(shape, self.scale),
-            n_effective=np.broadcast_to(n / self._missing_effect, shape),
-            values={},
+        numbers = Numbers(
+            rate,
+            rate - np.array([column.missing_rate for column in self._columns]),
+            np.repeat(self._rate_threshold[None, :], len(hits), axis=0),
+            p,
+            np.full(hits.shape, self.scale),
+            np.repeat(n / self._missing_effect[None, :], len(hits), axis=0),
         )
-
-    def _told(
-        self,
-        check: str,
-        columns: Sequence[Reference],
-        *,
-        statistic: Float64,
-        effect: Float64,
-        threshold: Float64,
-        p_value: Float64,
-        alpha: float,
-        n_ref: Sequence[int],
-        n_cur: Int64,
-        n_effective: Float64,
-        values: Mapping[tuple[int, int], Mapping[str, float]],
-    ) -> Said:
-        """Measurements of one test: arrays [windows, columns]; `values` of those that drift."""
-        windows, width = effect.shape
-        needed = np.maximum(threshold, self._floor)
-        drift = (p_value <= alpha) & (effect > self._floor)
-        unclear = (n_cur == 0) | (np.array(n_ref) == 0) | (threshold >= 1.0) | (not self.usable)
-        cleared = (effect < CLEAR * needed) & (n_cur > 0)
-        verdicts = [Verdict.DRIFT if one else Verdict.OK for one in drift.ravel().tolist()]
-        reasons = [""] * effect.size
-        for at in np.flatnonzero(unclear).tolist():
-            verdicts[at] = Verdict.CANNOT_TELL
-            worth = float(n_effective.flat[at])
-            reasons[at] = self._why_unclear(int(n_cur.flat[at]), n_ref[at % width], worth)
-        more: list[Mapping[str, float]] = [NO_VALUES] * effect.size
-        for (look, place), told in values.items():
-            more[look * width + place] = told
-        made = zip(
-            repeat(check),
-            [column.name for column in columns] * windows,
-            repeat(self.scale),
-            verdicts,
-            statistic.ravel().tolist(),
-            effect.ravel().tolist(),
-            threshold.ravel().tolist(),
-            p_value.ravel().tolist(),
-            [*n_ref] * windows,
-            n_cur.ravel().tolist(),
-            n_effective.ravel().tolist(),
-            needed.ravel().tolist(),
-            cleared.ravel().tolist(),
-            repeat(False),
-            reasons,
-            more,
-            strict=False,
-        )
-        measurements = list(map(Measurement._make, made))
-        return [measurements[at : at + width] for at in range(0, windows * width, width)]
-
-    def _why_unclear(self, n_cur: int, n_ref: int, worth: float) -> str:
-        if self._reason:
-            return self._reason
-        if n_cur == 0:
-            return "no event of the window has a value"
-        if n_ref == 0:
-            return "the reference has no value"
-        return f"the window is worth {worth:.1f} independent observations: too few"
+        drifting = dict.fromkeys(self._missing_telling.drifting(numbers), NO_VALUES)
+        return self._missing_telling.tell(numbers, drifting)

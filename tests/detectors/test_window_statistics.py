@@ -23,7 +23,9 @@ def test_chi_squared_is_pearsons() -> None:
     counts = np.array([500, 380, 120, 0])
     size = 1 / (1 / 1_000 + 1 / 1_000)
     expected = stats.chisquare(counts[:3] / 1_000 * size, np.array([0.6, 0.3, 0.1]) * size)
-    assert test.chi_squared(counts[None, :])[0] * 2 == pytest.approx(expected.statistic)
+    assert test.chi_squared(counts[None, :], np.array([1_000]))[0] * 2 == pytest.approx(
+        expected.statistic
+    )
 
 
 def test_total_variation_p_values_are_uniform_without_drift() -> None:
@@ -35,6 +37,7 @@ def test_total_variation_p_values_are_uniform_without_drift() -> None:
         counts = test.count(column.codes(rng.choice(list("abcd"), 1_000).tolist()))
         found = test.distances(
             counts[None, :],
+            np.array([1_000]),
             design_effect=1.0,
             freedom=float(test.freedom),
             certainty=1e6,
@@ -50,9 +53,16 @@ def test_the_threshold_is_the_effect_that_would_be_significant() -> None:
     test = CategoryTest.of(column, 1_000)
     for moved in range(10, 300, 10):
         counts = np.array([[500 - moved, 300 + moved, 200, 0]])
-        found = test.distances(counts, design_effect=2.0, freedom=2.0, certainty=100.0, alpha=1e-4)
+        found = test.distances(
+            counts,
+            np.array([1_000]),
+            design_effect=2.0,
+            freedom=2.0,
+            certainty=100.0,
+            alpha=1e-4,
+        )
         assert (found.p_value <= 1e-4) == (found.effect >= found.threshold)
-        assert found.effect <= found.total_variation
+        assert found.effect[0] <= test.total_variation(counts[0])
 
 
 def test_rare_categories_are_pooled_so_that_they_cannot_shout() -> None:
