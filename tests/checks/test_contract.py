@@ -26,7 +26,7 @@ from monitor.sketches.codes import NULL_CODE
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile, Reference
 from monitor.validation.signals import no_signals
-from tests.checks.altered import altered
+from tests.checks.altered import altered, together
 
 STATE_BYTES = 128_000
 BROKEN: tuple[dict[str, Any], ...] = (
@@ -87,6 +87,37 @@ def test_restored_checks_go_on_as_if_nothing_had_stopped(broken: dict[str, Any],
     after.restore(unpack(pack(before.state())))
     assert [*said(after, panes[cut:])] == [*said(whole, panes[cut:])]
     assert pack(after.state()) == pack(whole.state())
+
+
+def said_of_blocks(suite: CheckSuite, panes: list[PaneView], size: int) -> Iterator[Measurement]:
+    """The same of panes that come in blocks of `size`, prepared as a batch would."""
+    for start in range(0, len(panes), size):
+        block = together(panes[start : start + size])
+        before = pack(suite.state())
+        suite.prepare(block)
+        assert pack(suite.state()) == before
+        for place in range(len(block)):
+            yield from suite.look(block.pane(place))
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=repr)
+def test_panes_prepared_together_are_said_the_same_of(broken: dict[str, Any]) -> None:
+    panes = [*example_panes(0, 11), *example_panes(11, 7, **broken), *example_panes(18, 9)]
+    alone = example_suite()
+    words = [*said(alone, panes)]
+    for size in (4, len(panes)):
+        suite = example_suite()
+        assert [*said_of_blocks(suite, panes, size)] == words
+        assert pack(suite.state()) == pack(alone.state())
+
+
+def test_what_was_prepared_in_vain_changes_nothing() -> None:
+    panes = [*example_panes(0, 11), *example_panes(11, 5, factor=1.609344)]
+    alone, suite = example_suite(), example_suite()
+    assert [*said(suite, panes[:8])] == [*said(alone, panes[:8])]
+    suite.prepare(together(panes[8:]))
+    assert [*said(suite, panes[8:])] == [*said(alone, panes[8:])]  # in blocks of their own
+    assert pack(suite.state()) == pack(alone.state())
 
 
 def test_state_of_other_columns_is_refused() -> None:
