@@ -160,7 +160,9 @@ def claims(rows: list[Row], gone: list[Gone]) -> tuple[Claim, ...]:
     for row in (row for row in others if row.title != SCIPY.title):
         ratio = [a / b for a, b in zip(ours.rates, row.rates, strict=True)]
         found.append(asked_of(f"times {row.title}", ratio, "above", 1, form=".1f"))
-    missing = [Claim(one.peer.title, "beside", "not installed", met=None) for one in gone]
+    missing = [
+        Claim(one.peer.title, "beside", "gave no answer, see below", met=None) for one in gone
+    ]
     return (*found, *missing)
 
 

@@ -164,7 +164,11 @@ def profile_bytes() -> bytes:
 def send(settings: Settings, topic: str, records: list[tuple[bytes, bytes, int | None]]) -> None:
     """Records (key, value, partition) to a topic."""
     producer = KafkaProducer(
-        **client_options(settings.kafka), acks="all", compression_type="lz4", linger_ms=20
+        **client_options(settings.kafka),
+        acks="all",
+        compression_type="lz4",
+        batch_size=262_144,  # as the worker's own
+        linger_ms=20,
     )
     for number, (key, value, partition) in enumerate(records, 1):
         producer.send(topic, key=key, value=value, partition=partition)

@@ -81,7 +81,9 @@ def claims(ours: list[float], peers: dict[str, list[float]], gone: list[Gone]) -
         best = max(peers, key=lambda title: statistics.median(peers[title]))
         ratios = [a / b for a, b in zip(ours, peers[best], strict=True)]
         found.append(asked_of(f"times the best, {best}", ratios, "at least", TIMES_BEST))
-    missing = [Claim(one.peer.title, "beside", "not installed", met=None) for one in gone]
+    missing = [
+        Claim(one.peer.title, "beside", "gave no answer, see below", met=None) for one in gone
+    ]
     return (*found, *missing)
 
 

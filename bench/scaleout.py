@@ -1,0 +1,327 @@
+"""What an event costs as workers and partitions are added, simulated on two cores.
+
+    python -m bench.scaleout
+
+One group of real workers (`plumbline run`), each with its own partitions, over a backlog of the
+same models. All workers are stopped while the backlog is written; then they go on one after the
+other, each until its partitions are committed, so that each has the machine for itself as it would
+elsewhere. Cost is processor time of the worker processes per event: commits, state and the empty
+turns between them included. Never: the time of broker and ClickHouse, which are told beside it by
+what they are sent.
+"""
+
+import argparse
+import contextlib
+import signal
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from kafka import KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from bench.machine import versions_line
+from bench.site import TAKEN, Fields, WorkerProcess, changed, site, worker_process
+from bench.suite.outcome import Claim, Outcome, shown, spread, text_table
+from bench.throughput import REFERENCE_ROWS, SEED, START, card_of, rows
+from monitor.broker import client_options
+from monitor.config import Settings
+from monitor.intake.topics import ensure_topics
+from monitor.profiling.build import build_profile
+from monitor.profiling.dataset import frame_dataset
+from monitor.publishing.card import publish_card
+from monitor.storage.clickhouse import ClickHouseStore
+from schemas import ModelCard
+
+MODELS: Final = 64
+FEATURES: Final = 10
+WARM_EACH: Final = 250
+"""Events of each model before time is taken: every version is being watched then."""
+ROUND_EVENTS: Final = 96_000
+ROUNDS: Final = 2
+BY_WORKERS: Final = ((1, 64), (2, 64), (4, 64), (8, 64))
+BY_PARTITIONS: Final = ((1, 8), (1, 64), (1, 256))
+"""(workers, partitions)."""
+LIMIT: Final = 0.10
+LOOK_S: Final = 0.05
+SNAPSHOT_MS: Final = 10_000
+"""So that every worker saves its state in its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One group of workers."""
+
+    workers: int
+    partitions: int
+    cpu_us: list[float]
+    """Per event, by round."""
+    commits: int
+    publishing_ms: float
+    """Of a commit: its transaction, as the worker waits for it."""
+    storing_ms: float
+    """Of a commit: its rows, beside the work."""
+    commit_bytes: float
+    """In the broker's log, of offsets and transactions, for each commit."""
+    state_bytes: float
+    """In the broker's log, of the state, for each event."""
+
+
+def events_of(first: int, count: int) -> list[tuple[int, bytes, bytes]]:
+    """(model, key, value) of events, the models in turn."""
+    rng = np.random.default_rng(first)
+    names = [f"f{i}" for i in range(FEATURES)]
+    form = (
+        b'{"schema_version":"1.0","event_id":"event-%09d","model":"%b","model_version":"1",'
+        b'"occurred_at":"%b","features":{' + b",".join(b'"%b":%%.6f' % n.encode() for n in names)
+    ) + b'},"prediction":%.6f}'
+    begin = np.datetime64(START.replace(tzinfo=None), "s")
+    found = []
+    for number, row in enumerate(rng.normal(size=(count, FEATURES + 1)).tolist(), first):
+        model = number % MODELS
+        at = f"{begin + number}Z".encode()
+        value = form % (number, name_of(model).encode(), at, *row)
+        found.append((model, name_of(model).encode(), value))
+    return found
+
+
+def name_of(model: int) -> str:
+    """Name of a model.
+
+    >>> name_of(3)
+    'bench-03'
+    """
+    return f"bench-{model:02d}"
+
+
+def send(settings: Settings, events: Sequence[tuple[int, bytes, bytes]]) -> None:
+    """Each model's events to one partition, the models spread over all of them."""
+    partitions = settings.kafka.partitions
+    producer = KafkaProducer(
+        **client_options(settings.kafka), acks="all", compression_type="lz4", linger_ms=20
+    )
+    for model, key, value in events:
+        partition = model * partitions // MODELS
+        producer.send(settings.kafka.topics.predictions, value, key, partition=partition)
+    producer.flush()
+    producer.close()
+
+
+def register(settings: Settings) -> tuple[ModelCard, bytes]:
+    """All models, with the same reference."""
+    rng = np.random.default_rng(SEED)
+    card = card_of(FEATURES)
+    profile, _ = build_profile(frame_dataset(rows(REFERENCE_ROWS, FEATURES, rng), card), card)
+    ensure_topics(settings)
+    for model in range(MODELS):
+        update = {"model": name_of(model), "profile_hash": profile.hash}
+        publish_card(settings, card.model_copy(update=update))
+    return card.model_copy(update={"profile_hash": profile.hash}), profile.to_bytes()
+
+
+def cpu_s(worker: WorkerProcess) -> float:
+    """Processor time of all threads, to the nanosecond."""
+    files = Path(f"/proc/{worker.process.pid}/task").glob("*/schedstat")
+    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
+
+
+def log_bytes(folder: Path, *topics: str) -> int:
+    """Size of some topics in the broker's log."""
+    kafka = folder / "stack" / "data" / "kafka"
+    return sum(
+        file.stat().st_size
+        for topic in topics
+        for part in kafka.glob(f"{topic}-*")
+        for file in part.glob("*.log")
+    )
+
+
+@contextlib.contextmanager
+def group(folder: Path, fields: Fields, name: str, workers: int) -> Iterator[list[WorkerProcess]]:
+    """Workers of one group; in the end none is left stopped."""
+    with contextlib.ExitStack() as stack:
+        started = []
+        for slot in range(workers):
+            own = changed(fields, worker={"slot": f"worker-{slot}"})
+            started.append(stack.enter_context(worker_process(folder, own, f"{name}-{slot}")))
+        try:
+            yield started
+        finally:
+            for worker in started:
+                worker.process.send_signal(signal.SIGCONT)
+
+
+class Site:
+    """One group with topics, a state and a database of its own."""
+
+    def __init__(self, folder: Path, fields: Fields, workers: int, partitions: int) -> None:
+        self.name = f"w{workers}p{partitions}"
+        topics = {
+            kind: f"{self.name}.{kind}"
+            for kind in ("predictions", "labels", "commands", "state", "alerts", "rejections")
+        }
+        self.fields = changed(
+            fields,
+            kafka={"group_id": self.name, "partitions": partitions, "topics": topics},
+            clickhouse={"database": self.name},
+            worker={"snapshot_interval_ms": SNAPSHOT_MS},
+        )
+        self.folder = folder
+        self.settings = Settings.model_validate(self.fields)
+        self._admin = KafkaAdminClient(**client_options(self.settings.kafka))
+
+    def prepare(self, profile: bytes, profile_hash: str) -> None:
+        """Topics, tables, the reference."""
+        ensure_topics(self.settings)
+        with ClickHouseStore(self.settings.clickhouse) as store:
+            store.migrate()
+            store.save_profile(profile_hash, profile)
+
+    def has(self, count: int) -> bool:
+        """Whether the group has committed so many predictions: then no transaction is open."""
+        topic, group = self.settings.kafka.topics.predictions, self.name
+        asked = [TopicPartition(topic, n) for n in range(self.settings.kafka.partitions)]
+        try:
+            found = self._admin.list_group_offsets({group: asked})[group]
+        except KafkaError:  # the group is not there yet
+            return False
+        return bool(sum(max(one.offset, 0) for one in found.values()) >= count)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._admin.close()
+
+
+def cost_of(site: Site, workers: int, rounds: int, events: int) -> Cost:
+    """Start a group, warm it up, then let its workers work in turn."""
+    warm = WARM_EACH * MODELS
+    with group(site.folder, site.fields, site.name, workers) as started:
+        send(site.settings, events_of(0, warm))
+        started[0].until(partial(site.has, warm), LOOK_S, "the first events")
+        time.sleep(2 * LOOK_S)
+        before = [worker.metrics() for worker in started]
+        sizes = _sizes(site)
+        each = [_in_turn(site, started, warm + k * events, events) for k in range(rounds)]
+        after = [worker.metrics() for worker in started]
+        grown = [now - then for now, then in zip(_sizes(site), sizes, strict=True)]
+    told = {
+        name: sum(b.get(name, 0.0) - a.get(name, 0.0) for a, b in zip(before, after, strict=True))
+        for name in ("plumbline_commits_total", _seconds("publishing"), _seconds("storage"), TAKEN)
+    }
+    commits = max(told["plumbline_commits_total"], 1.0)
+    return Cost(
+        workers,
+        site.settings.kafka.partitions,
+        each,
+        int(commits),
+        told[_seconds("publishing")] / commits * 1e3,
+        told[_seconds("storage")] / commits * 1e3,
+        grown[0] / commits,
+        grown[1] / (rounds * events),
+    )
+
+
+def _in_turn(site: Site, workers: Sequence[WorkerProcess], first: int, events: int) -> float:
+    """Microseconds of processor time per event."""
+    for worker in workers:
+        worker.process.send_signal(signal.SIGSTOP)
+    send(site.settings, events_of(first, events))
+    before = [cpu_s(worker) for worker in workers]
+    share = events // len(workers)
+    for place, worker in enumerate(workers):
+        worker.process.send_signal(signal.SIGCONT)
+        due = first + (place + 1) * share
+        worker.until(partial(site.has, due), LOOK_S, f"{due:,} events")
+        time.sleep(2 * LOOK_S)
+        worker.process.send_signal(signal.SIGSTOP)
+    spent = sum(cpu_s(worker) - was for worker, was in zip(workers, before, strict=True))
+    for worker in workers:
+        worker.process.send_signal(signal.SIGCONT)
+    return spent / events * 1e6
+
+
+def _seconds(step: str) -> str:
+    return f'plumbline_step_seconds_total{{step="{step}"}}'
+
+
+def _sizes(site: Site) -> tuple[int, int]:
+    commits = log_bytes(site.folder, "__consumer_offsets", "__transaction_state")
+    return commits, log_bytes(site.folder, site.settings.kafka.topics.state)
+
+
+def measure(*, quick: bool = False) -> Outcome:
+    """Every group once, several rounds each."""
+    rounds, events = (1, 6_400) if quick else (ROUNDS, ROUND_EVENTS)
+    places = ((1, 8), (1, 64), (2, 64)) if quick else (*BY_PARTITIONS, *BY_WORKERS[1:])
+    found: dict[tuple[int, int], Cost] = {}
+    with site() as (folder, fields):
+        card, profile = register(Settings.model_validate(fields))
+        for workers, partitions in places:
+            own = Site(folder, fields, workers, partitions)
+            own.prepare(profile, str(card.profile_hash))
+            found[workers, partitions] = cost_of(own, workers, rounds, events)
+            own.close()
+    claims = (
+        _claim("1 to 8 workers, cost over that of 1", found, BY_WORKERS),
+        _claim("8 to 256 partitions, cost over that of 8", found, BY_PARTITIONS),
+    )
+    head = (
+        f"{MODELS} models of {FEATURES} number features, the same for all; {events:,} events a "
+        f"round, {rounds} rounds"
+    )
+    versions = versions_line("kafka-python", "clickhouse-connect", "chdb", "numpy")
+    return Outcome(claims, f"{head}\n\n{_table(list(found.values()))}", versions)
+
+
+def _claim(
+    what: str, found: dict[tuple[int, int], Cost], places: Sequence[tuple[int, int]]
+) -> Claim:
+    base, *others = (found[place] for place in places if place in found)
+    ratios = [
+        statistics.median(a / b for a, b in zip(one.cpu_us, base.cpu_us, strict=True)) - 1
+        for one in others
+    ]
+    measured = ", ".join(
+        f"{one.workers if one.workers > 1 else one.partitions}: {ratio:+.1%}"
+        for one, ratio in zip(others, ratios, strict=True)
+    )
+    return Claim(what, f"at most {LIMIT:+.0%}", measured, max(ratios) <= LIMIT)
+
+
+def _table(costs: Sequence[Cost]) -> str:
+    headings = (
+        *("workers, partitions", "CPU us an event", "commits", "transaction ms", "storing ms"),
+        *("log bytes a commit", "state bytes an event"),
+    )
+    rows = [
+        (
+            f"{one.workers}, {one.partitions}",
+            spread(one.cpu_us, ".1f"),
+            f"{one.commits}",
+            f"{one.publishing_ms:.1f}",
+            f"{one.storing_ms:.0f}",
+            f"{one.commit_bytes:,.0f}",
+            f"{one.state_bytes:.0f}",
+        )
+        for one in costs
+    ]
+    return text_table(headings, rows)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true")
+    print(shown(measure(quick=parser.parse_args().quick)))
+
+
+if __name__ == "__main__":
+    main()
