@@ -18,6 +18,7 @@ from monitor.sketches.calibration import Calibration
 from monitor.sketches.category import CategoryReference
 from monitor.sketches.codes import NULL_CODE, Codes
 from monitor.sketches.number import NumberReference
+from monitor.sketches.search import PointSearch
 from monitor.sketches.seasonal import SeasonalReference
 
 Reference = NumberReference | CategoryReference
@@ -49,8 +50,12 @@ class Profile:
     surrogate: Mapping[str, Float64] = field(default_factory=dict)
     """An additive copy of the score (`attribution.surrogate`), arrays by name; empty without."""
 
+    _search: PointSearch = field(init=False, repr=False)
+
     def __post_init__(self) -> None:
         wire.check_profile(self)
+        plain = {row: one for row, one in enumerate(self.columns) if type(one) is NumberReference}
+        object.__setattr__(self, "_search", PointSearch(plain))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,7 +74,14 @@ class Profile:
         `occurred_us` int64[n] is needed where a column is compared by season.
         """
         codes = np.full((len(self.columns), n), NULL_CODE, dtype=np.uint16)
+        together = list(self._search.rows)
+        if together:
+            absent = np.full(n, np.nan)
+            found = [numbers.get(self.columns[row].name, absent) for row in together]
+            codes[together] = self._search.codes(np.array(found))
         for row, column in enumerate(self.columns):
+            if row in self._search.rows:
+                continue
             if isinstance(column, NumberReference):
                 if column.name not in numbers:
                     continue
