@@ -17,6 +17,8 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import lz4.frame
@@ -25,10 +27,9 @@ import pyarrow as pa
 import zstandard
 from kafka import KafkaAdminClient, KafkaProducer
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from bench.machine import machine_line, versions_line
+from bench.suite.outcome import Outcome, asked_of, shown, spread, text_table
 from devstack import down, up
 from producers.delivery import checked_options
 from producers.logger import PredictionLogger
@@ -54,6 +55,10 @@ CARD = ModelCard.model_validate(
 )
 CALLS_PER_S = 1_000
 QUEUE_SIZE = 10_000
+UP, DOWN = "log(), broker up", "log(), broker down"
+BARE, LOGGER = "bare KafkaProducer.send", "PredictionLogger"
+P50_US, P99_US, RATIO = 5.0, 50.0, 0.5
+PACKAGES = ("kafka-python", "orjson", "pydantic", "lz4")
 
 
 def logger_at(bootstrap: str, topic: str) -> PredictionLogger:
@@ -81,34 +86,68 @@ def paced_us(call: Callable[[], object], seconds: float) -> NDArray[np.float64]:
     return took_us
 
 
-def calls(bootstrap: str, topic: str, seconds: float) -> Table:
-    """The time of a call, broker up and down, beside an empty call."""
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """One way of being called."""
+
+    name: str
+    took_us: list[NDArray[np.float64]]
+    """By round."""
+    delivered: int
+    dropped: int
+
+    def quantiles(self, percent: float) -> list[float]:
+        """Of each round, in microseconds."""
+        return [float(np.percentile(took_us, percent)) for took_us in self.took_us]
+
+
+def calls(bootstrap: str, topic: str, seconds: float, rounds: int) -> list[Calls]:
+    """The time of a call, broker up and down, beside an empty call, in turn."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nowhere = f"127.0.0.1:{free.getsockname()[1]}"
-    table = Table(title=f"One call at {CALLS_PER_S:,} a second, microseconds")
-    for heading in ("", "p50", "p90", "p99", "p99.9", "delivered", "dropped"):
-        table.add_column(heading, justify="right" if heading else "left")
+    found = [Calls("an empty call", [], 0, 0), Calls(UP, [], 0, 0), Calls(DOWN, [], 0, 0)]
+    for _ in range(rounds):
+        found[0].took_us.append(paced_us(lambda: None, seconds))
+        for place, address in ((1, bootstrap), (2, nowhere)):
+            logger = logger_at(address, topic)
+            took_us = paced_us(partial(logger.log, FEATURES, True, score=0.5), seconds)
+            logger.close(timeout_s=5.0 if address == bootstrap else 0.0)
+            counts, one = logger.counts(), found[place]
+            one.took_us.append(took_us)
+            found[place] = replace(
+                one,
+                delivered=one.delivered + counts.delivered,
+                dropped=one.dropped + sum(counts.dropped.values()),
+            )
+    return found
 
-    def add(name: str, took_us: NDArray[np.float64], delivered: str, dropped: str) -> None:
-        figures = [f"{q:.1f}" for q in np.percentile(took_us, (50, 90, 99, 99.9))]
-        table.add_row(name, *figures, delivered, dropped)
 
-    add("an empty call", paced_us(lambda: None, seconds), "", "")
-    for name, address in (("log(), broker up", bootstrap), ("log(), broker down", nowhere)):
-        logger = logger_at(address, topic)
-        took_us = paced_us(lambda logger=logger: logger.log(FEATURES, True, score=0.5), seconds)  # type: ignore[misc]  # mypy cannot infer a lambda's default
-        logger.close(timeout_s=5.0 if address == bootstrap else 0.0)
-        counts = logger.counts()
-        add(name, took_us, f"{counts.delivered:,}", f"{sum(counts.dropped.values()):,}")
-    logger = logger_at(nowhere, topic)
+def back_to_back_us(topic: str) -> float:
+    """Mean of a call of `log` when the next one follows at once, nothing being sent."""
+    logger = logger_at("127.0.0.1:1", topic)
     began_s = time.perf_counter()
     for _ in range(QUEUE_SIZE):
         logger.log(FEATURES, True, score=0.5)
     each_us = (time.perf_counter() - began_s) / QUEUE_SIZE * 1e6
     logger.close(timeout_s=0.0)
-    table.add_row("log(), back to back", f"{each_us:.1f} (mean)", "", "", "", "", "")
-    return table
+    return each_us
+
+
+def calls_table(found: list[Calls], each_us: float) -> str:
+    """Microseconds, the median of the rounds."""
+    rows = [
+        (
+            one.name,
+            *(f"{statistics.median(one.quantiles(q)):.1f}" for q in (50, 90, 99, 99.9)),
+            f"{one.delivered:,}" if one.delivered + one.dropped else "",
+            f"{one.dropped:,}" if one.delivered + one.dropped else "",
+        )
+        for one in found
+    ]
+    head = f"One call at {CALLS_PER_S:,} a second, microseconds, median of {len(found[0].took_us)}"
+    headings = ("", "p50", "p90", "p99", "p99.9", "delivered", "dropped")
+    return f"{head}\n{text_table(headings, rows)}\nback to back: {each_us:.1f} us a call (mean)"
 
 
 def bare(bootstrap: str, topic: str, records: int) -> float:
@@ -172,26 +211,26 @@ def replayed(bootstrap: str, topic: str, records: int) -> float:
     return result.produced / result.seconds
 
 
-def rates(bootstrap: str, topic: str, records: int, rounds: int) -> Table:
-    """Records a second, and each as a ratio to the bare loop of its round."""
-    ways = {"bare KafkaProducer.send": bare, "PredictionLogger": logged, "replay": replayed}
+def rates(bootstrap: str, topic: str, records: int, rounds: int) -> dict[str, list[float]]:
+    """Records a second of each way, round by round, in turn."""
+    ways = {BARE: bare, LOGGER: logged, "replay": replayed}
     found: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
             found[name].append(way(bootstrap, topic, records))
-    table = Table(title=f"Acknowledged records a second, median of {rounds} rounds")
-    for heading in ("", "records/s", "range", "ratio to bare"):
-        table.add_column(heading, justify="right" if heading else "left")
-    control = found["bare KafkaProducer.send"]
-    for name, values in found.items():
-        ratio = statistics.median(v / c for v, c in zip(values, control, strict=True))
-        table.add_row(
-            name,
-            f"{statistics.median(values):,.0f}",
-            f"{min(values):,.0f} to {max(values):,.0f}",
-            f"{ratio:.2f}",
-        )
-    return table
+    return found
+
+
+def ratios(found: dict[str, list[float]], name: str) -> list[float]:
+    """Over the bare loop of the same round."""
+    return [value / control for value, control in zip(found[name], found[BARE], strict=True)]
+
+
+def rates_table(found: dict[str, list[float]]) -> str:
+    """Records a second, and each as a ratio to the bare loop of its round."""
+    rows = [(name, spread(found[name]), spread(ratios(found, name), ".2f")) for name in found]
+    head = f"Acknowledged records a second, {len(found[BARE])} rounds"
+    return f"{head}\n{text_table(('', 'records/s', 'ratio to bare'), rows)}"
 
 
 def example(number: int) -> bytes:
@@ -205,23 +244,22 @@ def example(number: int) -> bytes:
     return prediction_json(entry, "bench", "1")[0]
 
 
-def codecs() -> Table:
+def codecs() -> str:
     """What compression saves on a batch, and what it costs."""
     batch = b"".join(example(number) for number in range(500))
-    table = Table(title=f"Compression of a batch of 500 events ({len(batch) / 1e3:.0f} kB)")
-    for heading in ("", "of the size", "us per event"):
-        table.add_column(heading, justify="right" if heading else "left")
     compressors: dict[str, Callable[[bytes], bytes]] = {
         "lz4": lz4.frame.compress,
         "zstd": zstandard.ZstdCompressor().compress,
     }
+    rows = []
     for name, compress in compressors.items():
         began_s = time.perf_counter()
         for _ in range(40):
             packed = compress(batch)
         each_us = (time.perf_counter() - began_s) / 40 / 500 * 1e6
-        table.add_row(name, f"{len(packed) / len(batch):.0%}", f"{each_us:.2f}")
-    return table
+        rows.append((name, f"{len(packed) / len(batch):.0%}", f"{each_us:.2f}"))
+    head = f"Compression of a batch of 500 events ({len(batch) / 1e3:.0f} kB)"
+    return f"{head}\n{text_table(('', 'of the size', 'us per event'), rows)}"
 
 
 @contextlib.contextmanager
@@ -237,27 +275,42 @@ def broker(bootstrap: str | None) -> Iterator[str]:
             down(Path(folder))
 
 
+def measured(bootstrap: str | None, seconds: float, records: int, rounds: int) -> Outcome:
+    """Calls, rates and codecs."""
+    with broker(bootstrap) as address:
+        topic = f"bench-{uuid.uuid4().hex[:8]}"
+        admin = KafkaAdminClient(bootstrap_servers=address)
+        admin.create_topics({topic: {"num_partitions": 8}}, wait_for_metadata=True)
+        called = calls(address, topic, seconds, rounds)
+        sustained = rates(address, topic, records, rounds)
+        admin.delete_topics([topic])
+        admin.close()
+    [up_calls] = [one for one in called if one.name == UP]
+    parts = (calls_table(called, back_to_back_us(topic)), rates_table(sustained), codecs())
+    claims = (
+        asked_of("log() p50", up_calls.quantiles(50), "under", P50_US, form=".1f", unit="us"),
+        asked_of("log() p99", up_calls.quantiles(99), "under", P99_US, form=".1f", unit="us"),
+        asked_of("of a bare send loop", ratios(sustained, LOGGER), "at least", RATIO, form=".2f"),
+    )
+    return Outcome(claims, "\n\n".join(parts), versions_line(*PACKAGES))
+
+
+def measure(*, quick: bool = False) -> Outcome:
+    """Against a stack of its own."""
+    return measured(None, 1.0, 5_000, 1) if quick else measured(None, 5.0, 40_000, 5)
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--bootstrap", help="a running broker; default: the local stack")
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--records", type=int, default=40_000)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     logging.disable(logging.WARNING)
-    console = Console()
-    console.print(machine_line())
-    console.print(versions_line("kafka-python", "orjson", "pydantic", "lz4"))
-    with broker(args.bootstrap) as bootstrap:
-        topic = f"bench-{uuid.uuid4().hex[:8]}"
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-        admin.create_topics({topic: {"num_partitions": 8}}, wait_for_metadata=True)
-        console.print(calls(bootstrap, topic, args.seconds))
-        console.print(rates(bootstrap, topic, args.records, args.rounds))
-        console.print(codecs())
-        admin.delete_topics([topic])
-        admin.close()
+    print(machine_line())
+    print(shown(measured(args.bootstrap, args.seconds, args.records, args.rounds)))
 
 
 if __name__ == "__main__":
