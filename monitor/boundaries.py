@@ -115,7 +115,12 @@ class Boundaries:
 
         Raises StorageError, before anything of a version has changed.
         """
+        for number in self._commands.keys() & ready.keys():
+            for record in self._commands[number]:
+                if isinstance(command := _command(record), Command):
+                    self.wake(command.model)
         for version in sorted({*self._again, *self._roster.waiting()}):
+            self.wake(version[0])
             state = self._census.models.get(version[0])
             if state is None or state.partition not in ready:
                 continue
@@ -192,12 +197,22 @@ class Boundaries:
                     self._validator.set_card(card)  # an older one, or no longer on its topic
                 self._try_again((model, name))
         for version in sorted(self._judge.windowed() - self._roster.active().keys()):
-            span = self._census.models[version[0]].last_span
-            if span is not None:
-                policy = self._roster.policies(version[0]).get(version[1], Policy())
-                words = "its windows could not be restored: they start anew"
-                self._desk.work.moves += self._judge.supersede(version, words, span, policy)
-                self._snapshots.unrepeatable(version[0])
+            self._unrestored(version)
+
+    def wake(self, model: str) -> None:
+        """Have the saved windows of a model at hand: events, people or the clock ask for them.
+
+        Raises StorageError where a profile cannot be asked for now. Windows that cannot be had
+        start anew, as if their version had sent no event.
+        """
+        for name in list(self._roster.asleep(model)):
+            version = (model, name)
+            if not self._roster.wake(version):
+                self._census.models[model].versions.pop(name, None)
+                self._snapshots.moved(model)
+                self._snapshots.unrepeatable(model)
+                if version in self._judge.windowed():
+                    self._unrestored(version)
 
     def forget(self) -> None:
         """Nothing waits: the partitions are not ours now. The newest cards act again."""
@@ -235,13 +250,7 @@ class Boundaries:
         self.note(version, change, (state.partition, offset, at_us), words)
 
     def _obey(self, record: Record, offset: int) -> None:
-        value, rulings = record.value, self._desk.work.rulings
-        if value is not None and len(value) > LONGEST_COMMAND_BYTES:
-            found: Command | Reasons = (
-                reason("oversize", "", f"a command has at most {LONGEST_COMMAND_BYTES} bytes"),
-            )
-        else:
-            found = parse_command(value)
+        rulings, found = self._desk.work.rulings, _command(record)
         if not isinstance(found, Command):
             self._refuse(record, None, found)
             return
@@ -309,6 +318,14 @@ class Boundaries:
         )
         return monitor, monitor.rebased.drawn(order, monitor.stream, accepts.columns)
 
+    def _unrestored(self, version: VersionKey) -> None:
+        span = self._census.models[version[0]].last_span
+        if span is not None:
+            policy = self._roster.policies(version[0]).get(version[1], Policy())
+            words = "its windows could not be restored: they start anew"
+            self._desk.work.moves += self._judge.supersede(version, words, span, policy)
+            self._snapshots.unrepeatable(version[0])
+
     def _dropped(self, monitor: VersionMonitor, at: tuple[int, int], words: str) -> None:
         """The windows of a version end at (offset, event time), and what was accepted with them."""
         self._desk.work.baselines += monitor.rebased.dropped(*at, words)
@@ -336,3 +353,10 @@ def _at(span: Span) -> tuple[int, int, int]:
 
 def _appended_us(record: Record) -> int:
     return min(max(record.timestamp * 1_000, 0), LATEST_US)
+
+
+def _command(record: Record) -> Command | Reasons:
+    value = record.value
+    if value is not None and len(value) > LONGEST_COMMAND_BYTES:
+        return (reason("oversize", "", f"a command has at most {LONGEST_COMMAND_BYTES} bytes"),)
+    return parse_command(value)

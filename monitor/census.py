@@ -6,7 +6,7 @@ and versions without a card so many are kept as `unregistered_limit` says.
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from monitor.broker import Partition
@@ -125,23 +125,38 @@ class Census:
         self._last_seen_s[model] = self._clock.monotonic_s()
         return ended
 
-    def fallen_silent(
+    def quiet(
         self,
-        active: Mapping[VersionKey, VersionMonitor],
+        least_minutes: Callable[[VersionKey], float | None],
         topic: str,
         behind: Collection[Partition],
-    ) -> Iterator[Finding]:
-        """The models that are silent for longer than they may be, each once."""
+    ) -> dict[str, float]:
+        """The models that may be silent for too long, with the minutes since their last event.
+
+        `least_minutes`: no silence of a version up to this is ever too long; None: not tested.
+        """
         now_s = self._clock.monotonic_s()
+        found = {}
         for model, state in self.models.items():
-            monitor = active.get((model, state.last_version))
-            if monitor is None or state.silent or state.last_span is None:
+            least = None if state.silent else least_minutes((model, state.last_version))
+            if least is None or state.last_span is None:
                 continue
             if (topic, state.partition) in behind:
                 self._last_seen_s[model] = now_s
                 continue
             silent_minutes = (now_s - self._last_seen_s[model]) / 60
-            if silent_minutes <= monitor.silence.least_minutes:
+            if silent_minutes > least:
+                found[model] = silent_minutes
+        return found
+
+    def fallen_silent(
+        self, quiet: Mapping[str, float], awake: Mapping[VersionKey, VersionMonitor]
+    ) -> Iterator[Finding]:
+        """Those of the `quiet` models that are silent for longer than they may be, each once."""
+        for model, silent_minutes in quiet.items():
+            state = self.models[model]
+            monitor = awake.get((model, state.last_version))
+            if monitor is None or state.last_span is None:
                 continue
             allowed_minutes = monitor.silence.minutes(state.last_span.ended_us)
             if silent_minutes > allowed_minutes:

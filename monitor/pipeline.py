@@ -12,6 +12,7 @@ and commands act (`boundaries`), what is saved and how it comes back (`snapshots
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -45,6 +46,9 @@ from monitor.versions import Versions, Watched, version_of
 from monitor.windows.panes import Chunk
 from monitor.work import Commit, Desk
 from schemas import ModelCard
+
+MOST_WOKEN = 20
+"""So many models a tick at most are woken because nothing has been heard of them."""
 
 STEPS = (
     "event in",
@@ -142,9 +146,13 @@ class Pipeline:
         Of a model on a partition that is `behind` (paused, or with records still to be read),
         nobody can say that it is silent.
         """
-        active, topic = self._roster.active(), self._topics.predictions
-        self._telemetry.models.keep(active)
-        silent = [*self._census.fallen_silent(active, topic, behind)]
+        awake = self._roster.awake()
+        self._telemetry.models.keep(awake)
+        least_minutes, topic = self._roster.least_silence, self._topics.predictions
+        quiet = self._census.quiet(least_minutes, topic, behind)
+        for model in islice(filter(self._roster.asleep, quiet), MOST_WOKEN):
+            self._boundaries.wake(model)
+        silent = [*self._census.fallen_silent(quiet, awake)]
         for finding in (*silent, *self._labelled.stopped(behind)):
             self._snapshots.unrepeatable(finding.model)
             self._desk.stated(finding)

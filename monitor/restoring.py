@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import xxhash
-from pydantic import ValidationError
 
 from monitor.alerts import AlertMove
+from monitor.asleep import MALFORMED, Asleep
 from monitor.census import ModelState, Standing
 from monitor.decisions import AcceptedTurn, Boundary, Change, Place, Ruling, Turn
 from monitor.errors import StateError
@@ -30,32 +30,21 @@ from monitor.judging.record import finding_of_saved, move_of_saved
 from monitor.packing import pack, unpack
 from monitor.performance.calendar import LabelClock
 from monitor.rebasing import accepted_of_saved
-from monitor.roster import UNTESTABLE, Roster, VersionKey
-from monitor.version_monitor import VersionMonitor
+from monitor.roster import Roster, VersionKey
 from monitor.windows.duplicates import RecentIds
-from monitor.windows.panes import Pane
 from schemas import ModelCard
 from schemas.command import Command
 
 FORMAT: Final = 3
 READABLE: Final = (1, 2, FORMAT)
-MALFORMED: Final = (
-    KeyError,
-    IndexError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    StateError,
-    ValidationError,
-)
-"""What reading a value raises that is not of the form that was written."""
-
 log = logging.getLogger(__name__)
 
 Saved = Mapping[bytes, bytes]
 """The newest value of every key of one partition."""
 Entries = Mapping[tuple[Any, ...], Any]
 """Values by key, their parts put together."""
+Panes = Mapping[VersionKey, Mapping[int, bytes]]
+"""The packed panes of each version by their slot in the ring."""
 
 
 @dataclass(slots=True)
@@ -179,10 +168,10 @@ def restore(
 ) -> Restored:
     """Bring one partition's models back, but for those whose newer state is `elsewhere`.
 
-    What is not whole, and a version whose profile is gone, starts anew; it is logged, and stops no
-    other model. Raises StorageError where a profile cannot be read now.
+    What is not whole starts anew; it is logged, and stops no other model. Windows are kept as they
+    are until their version needs them: nothing is built here, and no profile is asked for.
     """
-    entries = joined(saved)
+    entries, panes = _values_and_panes(saved)
     restored = Restored()
     for key, head in entries.items():
         if len(key) != 2 or key[0] != "head" or str(key[1]) in elsewhere:
@@ -191,7 +180,7 @@ def restore(
         try:
             if head["offset"] > at:  # of a time before the group's offsets were set back
                 continue
-            state = _model(model, head, entries, roster, restored)
+            state = _model(model, head, (entries, panes), roster, restored)
             alerts = head["alerts"]
             judge.restore(alerts if head["format"] > 1 else {"lives": alerts, "incidents": []})
         except MALFORMED as error:
@@ -209,6 +198,21 @@ def restore(
 
 def joined(saved: Saved) -> dict[tuple[Any, ...], Any]:
     """Values by key, their parts put together again; what is not whole is logged and left out."""
+    return _unpacked(_whole(saved))
+
+
+def _values_and_panes(saved: Saved) -> tuple[Entries, Panes]:
+    """What `joined` gives but for the panes, and these as they are."""
+    packed = _whole(saved)
+    panes: defaultdict[VersionKey, dict[int, bytes]] = defaultdict(dict)
+    for name in [name for name in packed if len(name) == 4 and name[0] == "pane"]:
+        _, model, version, slot = name
+        panes[model, version][slot] = packed.pop(name)
+    return _unpacked(packed), panes
+
+
+def _whole(saved: Saved) -> dict[tuple[Any, ...], bytes]:
+    """Packed values by key, their parts put together again."""
     parts: dict[tuple[Any, ...], dict[int, tuple[int, bytes]]] = {}
     for raw_key, raw in saved.items():
         try:
@@ -220,10 +224,19 @@ def joined(saved: Saved) -> dict[tuple[Any, ...], Any]:
                 parts.setdefault(tuple(key), {})[int(part)] = (int(count), bytes(piece))
         except MALFORMED as error:
             log.error("a state record under key %r is unreadable: %s", raw_key[:200], error)
-    entries: dict[tuple[Any, ...], Any] = {}
+    packed: dict[tuple[Any, ...], bytes] = {}
     for name, pieces in parts.items():
         try:
-            whole = b"".join(pieces[part][1] for part in range(pieces[0][0]))
+            packed[name] = b"".join(pieces[part][1] for part in range(pieces[0][0]))
+        except MALFORMED as error:
+            log.error("state record %r is not whole: %r", name, error)
+    return packed
+
+
+def _unpacked(packed: Mapping[tuple[Any, ...], bytes]) -> dict[tuple[Any, ...], Any]:
+    entries: dict[tuple[Any, ...], Any] = {}
+    for name, whole in packed.items():
+        try:
             entries[name] = unpack(whole)
         except MALFORMED as error:
             log.error("state record %r is not whole: %r", name, error)
@@ -261,7 +274,11 @@ def _last_event_us(model: str, saved: Saved, at: int) -> int:
 
 
 def _model(
-    model: str, head: Mapping[str, Any], entries: Entries, roster: Roster, restored: Restored
+    model: str,
+    head: Mapping[str, Any],
+    kept: tuple[Entries, Panes],
+    roster: Roster,
+    restored: Restored,
 ) -> ModelState:
     form = check_format(head, f"state of {model}")
     span = head["last_span"]
@@ -276,9 +293,9 @@ def _model(
             state.versions[raised.model_version] = Standing(trouble=raised)
             roster.take_up((model, raised.model_version), None)
     else:
-        _versions(model, head, entries, roster, state, restored)
+        _versions(model, head, kept, roster, state, restored)
     recent = roster.recent(model)
-    _restore_ids(recent, model, head["ids"], entries)
+    _restore_ids(recent, model, head["ids"], kept[0])
     restored.blocks[model] = recent.merged
     return state
 
@@ -286,11 +303,12 @@ def _model(
 def _versions(
     model: str,
     head: Mapping[str, Any],
-    entries: Entries,
+    kept: tuple[Entries, Panes],
     roster: Roster,
     state: ModelState,
     restored: Restored,
 ) -> None:
+    entries, panes = kept
     windows = {str(saved["version"]): saved for saved in head["versions"]}
     for name, trouble, replaced, since, card_hash in head["standings"]:
         version = str(name)
@@ -299,12 +317,14 @@ def _versions(
             card = _card(entries, key, card_hash)
             roster.take_up(key, card)
             if version in windows:
-                restored.panes[key] = _windows(key, windows[version], entries, roster)
+                saved = _windows(key, windows[version], panes, roster)
+                roster.lay(key, saved)
+                restored.panes[key] = saved.closed
             raised = finding_of_saved(trouble) if trouble else None
             state.versions[version] = Standing(raised, bool(replaced), int(since))
             if card_hash:
                 restored.cards[key] = str(card_hash)
-        except (*MALFORMED, *UNTESTABLE) as error:
+        except MALFORMED as error:
             log.error("state of %s %s is unusable, it starts anew: %r", model, version, error)
             roster.never_seen(model, version)
             restored.panes.pop(key, None)
@@ -319,34 +339,12 @@ def _card(entries: Entries, version: VersionKey, card_hash: str) -> ModelCard | 
     return ModelCard.model_validate_json(saved["card"])
 
 
-def _windows(
-    version: VersionKey, saved: Mapping[str, Any], entries: Entries, roster: Roster
-) -> int:
-    monitor = roster.monitor(*version)
-    if monitor is None:
+def _windows(version: VersionKey, saved: Mapping[str, Any], panes: Panes, roster: Roster) -> Asleep:
+    card = roster.acting(*version)
+    if card is None or card.profile_hash is None:
         raise StateError("its card names no profile")
-    events = int(saved["events"])
-    closed = events // monitor.card.monitoring.pane_events
-    panes = []
-    for index in range(max(0, closed - monitor.stream.ring), closed):
-        pane = entries.get(("pane", *version, index % monitor.stream.ring))
-        if pane is None or pane["index"] != index:
-            raise StateError(f"pane {index} is missing")
-        panes.append(_pane_of(pane))
-    _resume(monitor, events, panes, saved)
-    return closed
-
-
-def _resume(
-    monitor: VersionMonitor, events: int, panes: list[Pane], saved: Mapping[str, Any]
-) -> None:
-    monitor.stream.restore(events, panes, saved["open"])
-    accepted = [accepted_of_saved(one) for one in saved.get("accepted", ())]
-    monitor.rebased.restore(accepted, saved["battery"], monitor.stream)
-    monitor.checks.restore(saved["checks"])
-    monitor.resends = int(saved["resends"])
-    monitor.faults.extend((int(n), str(f), str(r), value) for n, f, r, value in saved["faults"])
-    monitor.attributions.restore(saved.get("attributions", ()))
+    closed = int(saved["events"]) // card.monitoring.pane_events
+    return Asleep(saved, panes.get(version, {}), closed)
 
 
 def _restore_ids(recent: RecentIds, model: str, saved: Mapping[str, Any], entries: Entries) -> None:
@@ -357,16 +355,6 @@ def _restore_ids(recent: RecentIds, model: str, saved: Mapping[str, Any], entrie
         if block is not None and block["number"] == number:
             blocks.append(block["ids"])
     recent.restore(merged, blocks, saved["fresh"])
-
-
-def _pane_of(saved: Mapping[str, Any]) -> Pane:
-    return Pane(
-        index=int(saved["index"]),
-        span=Span(**saved["span"]),
-        codes=saved["codes"],
-        offsets=saved["offsets"],
-        occurred_us=saved["occurred_us"],
-    )
 
 
 def _turn_of(saved: Mapping[str, Any]) -> AcceptedTurn:

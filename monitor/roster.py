@@ -1,14 +1,19 @@
 """The model versions that this worker watches: their cards, references, streams and batteries.
 
 In: cards as they come, profiles on a version's first event. Out: one `VersionMonitor` per active
-version. Never: the network itself; profiles come through a port that storage fills.
+version; after a restart from its next event on. Never: the network itself; profiles come through
+a port that storage fills.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 
+from monitor.asleep import MALFORMED, Asleep
+from monitor.checks.stopped import least_minutes
 from monitor.config import LimitSettings
 from monitor.decisions import decisive
-from monitor.errors import ConfigError, ProfileError
+from monitor.errors import ConfigError, ProfileError, StorageError
 from monitor.judging.policy import Policy
 from monitor.sketches.profile import Profile
 from monitor.version_monitor import Encoder, VersionMonitor, encode
@@ -23,6 +28,8 @@ UNTESTABLE = (ProfileError, ConfigError)
 
 ProfileLoader = Callable[[str], bytes | None]
 """Profile hash to its bytes; None where the store has none. Raises StorageError."""
+
+log = logging.getLogger(__name__)
 
 
 class Roster:
@@ -51,6 +58,8 @@ class Roster:
         self._waiting: set[VersionKey] = set()
         """Those whose newest card does not act yet."""
         self._monitors: dict[VersionKey, VersionMonitor] = {}
+        self._asleep: defaultdict[str, dict[str, Asleep]] = defaultdict(dict)
+        """Of the versions without an event since the restart, by model and version."""
         self._recent: dict[str, RecentIds] = {}
 
     def has_room_for(self, card: ModelCard) -> bool:
@@ -103,11 +112,12 @@ class Roster:
         return self._monitors.pop(version)
 
     def monitor(self, model: str, version: str) -> VersionMonitor | None:
-        """The monitor of a version, made on its first event.
+        """The monitor of a version, made on its first event, or woken.
 
         None where there is no card, or the card names no profile. Raises ProfileError where the
         profile that the card names is missing or unreadable, ConfigError where its detectors cannot
-        be made, StorageError where the profile cannot be asked for.
+        be made, StorageError where the profile cannot be asked for, one of MALFORMED where saved
+        windows cannot be read.
         """
         key = (model, version)
         monitor = self._monitors.get(key)
@@ -121,10 +131,50 @@ class Roster:
                     f"profile {card.profile_hash} of {model} {version} is not in ClickHouse: "
                     "register the version again with `plumbline register`"
                 )
-            monitor = self._monitors[key] = VersionMonitor.build(
-                card, Profile.from_bytes(raw), self._encoder
-            )
+            monitor = VersionMonitor.build(card, Profile.from_bytes(raw), self._encoder)
+            saved = self.asleep(model).get(version)
+            if saved is not None:
+                saved.resume(monitor)
+                self._forget_asleep(key)
+            self._monitors[key] = monitor
         return monitor
+
+    def lay(self, version: VersionKey, saved: Asleep) -> None:
+        """After a restart: let the saved windows of a version wait for its next event."""
+        self._asleep[version[0]][version[1]] = saved
+
+    def asleep(self, model: str) -> Mapping[str, Asleep]:
+        """The saved windows of a model, by version, that nobody has needed yet."""
+        return self._asleep.get(model, {})
+
+    def all_asleep(self) -> list[VersionKey]:
+        """The versions whose saved windows nobody has needed yet."""
+        return [(model, name) for model, names in self._asleep.items() for name in names]
+
+    def least_silence(self, version: VersionKey) -> float | None:
+        """How many minutes no version like this is too silent; None of one that is not tested."""
+        monitor = self._monitors.get(version)
+        if monitor is not None:
+            return monitor.silence.least_minutes
+        card = self._acting.get(version) if version[1] in self.asleep(version[0]) else None
+        return None if card is None else least_minutes(card.monitoring.stopped_after_minutes)
+
+    def wake(self, version: VersionKey) -> bool:
+        """Build the monitor of a version that is asleep; raises StorageError, and is then asleep.
+
+        False where it cannot be had: the version starts anew, as if it had sent no event.
+        """
+        try:
+            self.monitor(*version)
+        except StorageError:
+            raise
+        except (*MALFORMED, *UNTESTABLE) as error:
+            log.error("state of %s %s is unusable, it starts anew: %r", *version, error)
+        except Exception:  # the outer guard of one version
+            log.exception("state of %s %s is unusable, it starts anew", *version)
+        if version not in self._monitors:
+            self.never_seen(*version)
+        return version in self._monitors
 
     def profile(self, model: str, version: str) -> Profile | None:
         """The profile of the card that acts for a version; None where there is none to be had.
@@ -164,9 +214,13 @@ class Roster:
             memory = self._recent[model] = RecentIds(self._duplicate_memory)
         return memory
 
-    def active(self) -> Mapping[VersionKey, VersionMonitor]:
-        """The versions that are tested."""
+    def awake(self) -> Mapping[VersionKey, VersionMonitor]:
+        """The versions that are tested and have had an event since the restart."""
         return self._monitors
+
+    def active(self) -> "Active":
+        """The versions that are tested."""
+        return Active(self)
 
     def cards(self) -> Mapping[VersionKey, ModelCard]:
         """All registered versions."""
@@ -175,6 +229,7 @@ class Roster:
     def drop(self, model: str, version: str) -> None:
         """Let the windows of a version start anew at its next event."""
         self._monitors.pop((model, version), None)
+        self._forget_asleep((model, version))
 
     def never_seen(self, model: str, version: str) -> None:
         """Treat the next event of a version as its first."""
@@ -193,9 +248,47 @@ class Roster:
         self._acting.clear()
         self._waiting.clear()
         self._monitors.clear()
+        self._asleep.clear()
         self._recent.clear()
+
+    def _forget_asleep(self, version: VersionKey) -> None:
+        names = self._asleep.get(version[0], {})
+        names.pop(version[1], None)
+        if not names:
+            self._asleep.pop(version[0], None)
 
     def _wait(self, version: VersionKey) -> None:
         newest = self._cards.get(version)
         waits = version in self._acting and newest not in (None, self._acting[version])
         (self._waiting.add if waits else self._waiting.discard)(version)
+
+
+class Active(Mapping[VersionKey, VersionMonitor]):
+    """The versions that are tested; to look at one that is asleep wakes it (see `Roster.monitor`).
+
+    To ask which they are wakes nobody.
+    """
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+
+    def __getitem__(self, version: VersionKey) -> VersionMonitor:
+        monitor = self._roster.awake().get(version)
+        if monitor is None and version[1] in self._roster.asleep(version[0]):
+            monitor = self._roster.monitor(*version)
+        if monitor is None:
+            raise KeyError(version)
+        return monitor
+
+    def __contains__(self, version: object) -> bool:
+        match version:
+            case (str(model), str(name)):
+                return version in self._roster.awake() or name in self._roster.asleep(model)
+        return False
+
+    def __iter__(self) -> Iterator[VersionKey]:
+        yield from self._roster.awake()
+        yield from self._roster.all_asleep()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

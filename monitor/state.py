@@ -125,10 +125,12 @@ class StateBook:
             records += written
             trouble = saved_finding(standing.trouble) if standing.trouble else None
             standings.append([version, trouble, standing.replaced, standing.since, mark])
-            monitor = roster.active().get((model, version))
+            monitor = roster.awake().get((model, version))
             if monitor is not None:
                 versions.append(_version_state(version, monitor))
                 records += self._pane_records(partition, (model, version), monitor)
+            elif (asleep := roster.asleep(model).get(version)) is not None:
+                versions.append(dict(asleep.state))  # its panes are on the topic
         recent = roster.recent(model)
         first = self._blocks_written.get(model, 0)
         for number, block in recent.blocks_since(first):
@@ -193,10 +195,9 @@ class StateBook:
         self._blocks_written |= restored.blocks
         for version, mark in restored.cards.items():
             self._cards_written[version] = (roster.acting(*version), mark)
-        for version in restored.panes:
-            monitor = roster.active()[version]
-            for pane in monitor.stream.panes_since(0)[:1]:
-                self._pane_parts[version] = _part_count(pack(_pane_state(pane)))
+        for model, name in restored.panes:
+            for raw in [*roster.asleep(model)[name].panes.values()][:1]:
+                self._pane_parts[model, name] = _part_count(raw)
         return restored.models
 
     def write_again(self, model: str) -> None:

@@ -79,6 +79,7 @@ class Versions:
         `silent`: these events were taken before, so that what is unknown now was only stored.
         """
         version = version_of(columns)
+        self._boundaries.wake(columns.model)
         standing = self._census.standing(*version)
         if standing is None:
             if silent:
@@ -137,7 +138,7 @@ class Versions:
             standing.replaced = False
             self._boundaries.begin(version, span_of_event(columns, 0))
             self._labelled.back(version, span_of_event(columns, 0))
-        return columns, self._roster.active().get(version) or self._roster.renew(monitor)
+        return columns, self._roster.awake().get(version) or self._roster.renew(monitor)
 
     def takeovers(self, groups: Sequence[PredictionColumns]) -> dict[VersionKey, list[Takeover]]:
         """Which versions are replaced within a batch, by whom and where."""

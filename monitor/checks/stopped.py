@@ -59,7 +59,7 @@ class AllowedSilence:
     @property
     def least_minutes(self) -> float:
         """No silence up to this is ever too long."""
-        return MINIMUM_MINUTES if self.asked_minutes is None else float(self.asked_minutes)
+        return least_minutes(self.asked_minutes)
 
     def minutes(self, since_us: int) -> float:
         """How long a silence may last that began at an event time."""
@@ -75,6 +75,11 @@ class AllowedSilence:
         if not enough.size:
             return longest
         return min(longest, max(MINIMUM_MINUTES, float(steps[enough[0]])))
+
+
+def least_minutes(asked_minutes: float | None) -> float:
+    """No silence up to this is ever too long for a version whose card asks this."""
+    return MINIMUM_MINUTES if asked_minutes is None else float(asked_minutes)
 
 
 def stopped(silent_minutes: float, allowed_minutes: float) -> Measurement:

@@ -16,6 +16,9 @@ from kafka.codec import snappy_decode
 MOST_BYTES: Final = 64 * 1024 * 1024
 """A batch of a producer has 1 MB as it is sent; text shrinks to a tenth, seldom to a fiftieth."""
 
+USUAL_GROWTH: Final = 16
+"""Batches of JSON grow to 5 to 10 times their size."""
+
 
 def expanded(compressed: bytes, codec: int) -> bytes | None:
     """The records of a batch (`codec` as in its attributes); None where they are too many.
@@ -40,8 +43,14 @@ def _snappy(compressed: bytes) -> bytes:
 
 
 def _lz4(compressed: bytes) -> bytes:
+    # Room is made before it is known how much is needed: at first for what batches grow to.
     reader: Any = lz4.frame.LZ4FrameDecompressor()
-    return bytes(reader.decompress(compressed, max_length=MOST_BYTES + 1))
+    records = bytes(
+        reader.decompress(compressed, max_length=min(USUAL_GROWTH * len(compressed), MOST_BYTES))
+    )
+    if not reader.eof and not reader.needs_input:
+        records += reader.decompress(b"", max_length=MOST_BYTES + 1 - len(records))
+    return records
 
 
 def _zstd(compressed: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Resends: which event ids of a model were seen a short while ago.
 
 In: the ids of consecutive events of one model. Out: a mask of those seen before.
-Never: a growing memory; it holds 16 bytes an id for about the last N ids.
+Never: a growing memory; it holds 10 bytes an id for about the last N ids.
 """
 
 from collections import defaultdict
@@ -37,8 +37,12 @@ class RecentIds:
 
     def __init__(self, capacity: int) -> None:
         self._block_limit = -(-capacity // BLOCK_IDS)
-        self._blocks: list[Hashes] = []
-        self._sorted: Hashes = np.empty(0, np.uint64)
+        self._known: Hashes = np.empty(0, np.uint64)
+        """The ids of all full blocks, rising."""
+        self._block_of: NDArray[np.uint16] = np.empty(0, np.uint16)
+        """Of each of them: the number of its block, modulo 2**16."""
+        self._restored: list[Hashes] = []
+        """Full blocks as they were saved, until the next ids come."""
         self._fresh: dict[int, None] = {}
         self.merged = 0
         """Full blocks so far: the number of the next one."""
@@ -60,12 +64,12 @@ class RecentIds:
 
     def _mark(self, hashes: Hashes, repeated: Bool) -> None:
         fresh = self._fresh
-        if len(self._sorted):
+        self._settle()
+        if len(self._known):
             order = np.argsort(hashes)  # neighbours are found near each other
             rising = hashes[order]
-            place = np.searchsorted(self._sorted, rising)
-            place[place == len(self._sorted)] = 0
-            repeated[order] = self._sorted[place] == rising
+            place = self._known.searchsorted(rising)
+            repeated[order] = self._known.take(place, mode="clip") == rising
         new = dict.fromkeys(hashes.tolist())
         if len(new) == len(hashes) and fresh.keys().isdisjoint(new) and not repeated.any():
             fresh.update(new)
@@ -79,12 +83,27 @@ class RecentIds:
             self._merge()
 
     def _merge(self) -> None:
-        self._blocks.append(np.fromiter(self._fresh, np.uint64, len(self._fresh)))
+        """The newest ids become a block, the oldest block is forgotten."""
+        block = np.sort(self.fresh())
+        number = np.array([self.merged, self.merged - self._block_limit]).astype(np.uint16)
+        kept = self._block_of != number[1]
+        known, block_of = self._known[kept], self._block_of[kept]
+        places = known.searchsorted(block)
+        self._known = np.insert(known, places, block)
+        self._block_of = np.insert(block_of, places, number[0])
         self._fresh = {}
         self.merged += 1
-        if len(self._blocks) > self._block_limit:
-            del self._blocks[0]
-        self._sorted = np.sort(np.concatenate(self._blocks))
+
+    def _settle(self) -> None:
+        """Index the blocks that were restored: not before ids are looked up in them."""
+        if not self._restored:
+            return
+        known = np.concatenate(self._restored)
+        sizes = [len(block) for block in self._restored]
+        numbers = np.arange(self.merged - len(sizes), self.merged).astype(np.uint16)
+        order = np.argsort(known, kind="stable")
+        self._known, self._block_of = known[order], np.repeat(numbers, sizes)[order]
+        self._restored = []
 
     @property
     def ring(self) -> int:
@@ -92,13 +111,16 @@ class RecentIds:
         return max(1, self._block_limit)
 
     def blocks_since(self, number: int) -> list[tuple[int, Hashes]]:
-        """The remembered full blocks from number `number` on, each with its number."""
-        oldest = self.merged - len(self._blocks)
-        return [
-            (oldest + place, block)
-            for place, block in enumerate(self._blocks)
-            if oldest + place >= number
-        ]
+        """The remembered full blocks from number `number` on, each rising, with its number."""
+        if number >= self.merged:
+            return []
+        self._settle()
+        found = []
+        for one in range(max(number, self.merged - self.ring), self.merged):
+            block = self._known[self._block_of == np.uint16(one % 2**16)]
+            if len(block):
+                found.append((one, block))
+        return found
 
     def fresh(self) -> Hashes:
         """The ids of the unfinished block, in order of arrival."""
@@ -107,11 +129,9 @@ class RecentIds:
     def restore(self, merged: int, blocks: Sequence[Hashes], fresh: Hashes) -> None:
         """Take up with the full `blocks` up to number `merged` and an unfinished one."""
         self.merged = merged
-        self._blocks = list(blocks)
+        self._restored = list(blocks)
+        self._known, self._block_of = np.empty(0, np.uint64), np.empty(0, np.uint16)
         self._fresh = dict.fromkeys(fresh.tolist())
-        self._sorted = (
-            np.sort(np.concatenate(self._blocks)) if self._blocks else np.empty(0, np.uint64)
-        )
 
 
 def mark_resends(
