@@ -23,7 +23,7 @@ _UNEVEN: Final = 0.05
 """Where more of the points have so many in their cell, a search of its own is faster."""
 _FEW: Final = 64
 """Where one value in so many is still above its point, these are searched by halves."""
-_AT_ONCE: Final = 16_384
+_AT_ONCE: Final = 65_536
 """Values in hand: their arrays stay in the processor's cache."""
 
 
@@ -86,11 +86,12 @@ class PointSearch:
             place += below
             point = self._points.take(place)
             below = point < values
-        at = below.nonzero()
-        if at[0].size:
-            high = self._below.take(cell[at] + 1) + first[at[0], 0]
-            place[at] = self._halved(values[at], place[at], high)
-            point[at] = self._points.take(place[at])
+        at = np.flatnonzero(below)
+        if at.size:
+            low = place.take(at)
+            high = self._below.take(cell.take(at) + 1) + first.ravel().take(at // values.shape[1])
+            np.put(place, at, self._halved(values.take(at), low, high))
+            np.put(point, at, self._points.take(place.take(at)))
         codes: Int64 = 2 * (place - first) + (point == values)
         codes[np.isnan(values)] = NULL_CODE
         return codes
