@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from monitor.checks.outlook import DEPTH, LONG, SHORT, Outlook, look_out
+from monitor.checks.outlook import DEPTH, LONG, NOW, SHORT, Outlook, look_out
 from monitor.checks.pane_view import InBulk, PaneBlock, PaneView
 from monitor.checks.runs import Runs
 from monitor.checks.summaries import Summaries, Summing
@@ -102,13 +102,13 @@ class History:
         return rows
 
     def now(self, panes: int) -> Float64:
-        """Knots of the last `panes` panes together, float64[numbers, KNOTS]."""
-        rows: Float64 = self.outlook.now[panes][self.place]
+        """Knots of the last `panes` panes (`LONG` or `SHORT`) together, float64[numbers, KNOTS]."""
+        rows: Float64 = self.outlook.now[NOW.index(panes), self.place]
         return rows
 
     def apart(self, panes: int) -> Float64:
         """How far these lie from the past, in each column's own units, float64[numbers]."""
-        row: Float64 = self.outlook.apart[panes][self.place]
+        row: Float64 = self.outlook.apart[NOW.index(panes), self.place]
         return row
 
     def turned(self, by: float) -> Bool:

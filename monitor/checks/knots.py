@@ -52,10 +52,9 @@ def pooled(knots: Float32) -> Float64:
     together = knots.reshape(*knots.shape[:-2], panes * KNOTS).copy()
     together.sort(axis=-1)
     found = together[..., panes // 2 :: panes].astype(np.float64)
-    known = panes - np.isnan(knots[..., 0]).sum(axis=-1)
-    some = known != panes
+    some = np.isnan(together[..., -1])
     if some.any():
-        rows, known = together[some], known[some]
+        rows, known = together[some], panes - np.isnan(knots[some][..., 0]).sum(axis=-1)
         places = np.arange(KNOTS) * known[:, None] + known[:, None] // 2
         few = np.take_along_axis(rows, places, axis=1).astype(np.float64)
         few[known * 2 < panes] = np.nan
@@ -75,6 +74,8 @@ def most_frequent(knots: Float32) -> Float32:
     for width in (3, 9):
         same = rows[:, width:] == rows[:, :-width]
         hit = np.flatnonzero(same.any(axis=1))
+        if not hit.size:
+            break
         found[hit] = rows[hit, same[hit].argmax(axis=1)]
     return found.reshape(knots.shape[:-1])
 

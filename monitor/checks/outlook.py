@@ -4,7 +4,7 @@ In: the last panes' summaries and those of the next ones. Out: an `Outlook`. Nev
 check; where one changes what is held or let go, the rest is looked out for anew.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,10 +20,11 @@ DEPTH: Final = 10
 SHORT: Final = 2
 LONG: Final = 4
 """Panes that "now" means: about half a day and a day of the flights."""
+NOW: Final = (LONG, SHORT)
 GAP: Final = 2
 """Panes between now and the past: a break that began there belongs to neither."""
-PAST: Final = DEPTH - LONG - GAP
-"""Panes that the past means, the oldest ones."""
+PAST: Final = LONG
+"""Panes that the past means, the oldest ones: as many as the longer present has."""
 AHEAD: Final = 64
 """Panes at most that are looked out for at once."""
 
@@ -43,12 +44,12 @@ class Outlook:
     """float64[panes, numbers, KNOTS]: knots of the past of each number, NaN until there is one."""
     past_shares: Float64
     """float64[panes, width]."""
-    now: Mapping[int, Float64]
-    """`LONG` and `SHORT` to knots of so many panes together, float64[panes, numbers, KNOTS]."""
+    now: Float64
+    """Knots of `NOW` panes together, float64[2, panes, numbers, KNOTS]."""
     now_shares: Float64
     """float64[panes, width]: of `LONG` panes."""
-    apart: Mapping[int, Float64]
-    """How far `now` lies from the past, in each column's own units, float64[panes, numbers]."""
+    apart: Float64
+    """How far `now` lies from the past, in each column's own units, float64[2, panes, numbers]."""
     rise: Float64
     """float64[panes, numbers]: by how much more of the values is new than in the past."""
 
@@ -77,16 +78,17 @@ def look_out(
     """
     panes = before.then(these.between(first, first + AHEAD))
     count = len(panes.knots) - DEPTH
-    old = np.arange(1, count + 1)
-    starts, places = np.unique(np.concatenate([old, old + DEPTH - LONG]), return_inverse=True)
+    old, recent = np.arange(1, count + 1), DEPTH - LONG
+    starts = np.concatenate([old[:recent], old + recent])  # what is recent once is old later
     windows = _pooled_from(panes.knots, starts, LONG)
-    past, now = windows[places[:count]], windows[places[count:]]
-    past_shares = _mean_from(panes.shares, old, PAST)
+    latest = _pooled_from(panes.knots, old + DEPTH - SHORT, SHORT)
+    past, now = windows[:count], np.stack([windows[-count:], latest])
+    shares = _means(panes.shares[1:], LONG)
+    past_shares, now_shares = shares[:count].copy(), shares[recent:]
     for row, knots in held:
         past[:, row] = knots
-    for span, shares in held_shares:
-        past_shares[:, span] = shares
-    latest = _pooled_from(panes.knots, old + DEPTH - SHORT, SHORT)
+    for span, kept in held_shares:
+        past_shares[:, span] = kept
     return Outlook(
         block=block,
         first=first,
@@ -94,21 +96,22 @@ def look_out(
         panes=panes,
         past=past,
         past_shares=past_shares,
-        now={LONG: now, SHORT: latest},
-        now_shares=_mean_from(panes.shares, old + DEPTH - LONG, LONG),
-        apart={LONG: gaps(now, past), SHORT: gaps(latest, past)},
-        rise=panes.new[DEPTH:] - _mean_from(panes.new, old, PAST),
+        now=now,
+        now_shares=now_shares,
+        apart=gaps(now, past),
+        rise=panes.new[DEPTH:] - _means(panes.new[1:], PAST)[:count],
     )
 
 
 def _pooled_from(knots: Float32, starts: Int64, panes: int) -> Float64:
     """Knots of `panes` panes together from each start on."""
-    return pooled(np.stack([knots[starts + place] for place in range(panes)], axis=2))
+    return pooled(knots[starts[:, None] + np.arange(panes)].transpose(0, 2, 1, 3))
 
 
-def _mean_from(rows: Float32 | Float64, starts: Int64, panes: int) -> Float64:
-    """Mean of `panes` rows from each start on, summed in order."""
-    total = rows[starts].astype(np.float64)
-    for place in range(1, panes):
-        total += rows[starts + place]
-    return np.asarray(total / panes)
+def _means(rows: Float32 | Float64, panes: int) -> Float64:
+    """Means of every `panes` rows in a row, summed in order."""
+    total, count = rows.astype(np.float64), len(rows) - panes + 1
+    found = total[:count] + total[1 : count + 1]
+    for place in range(2, panes):
+        found += total[place : place + count]
+    return np.asarray(found / panes)

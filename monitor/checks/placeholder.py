@@ -94,6 +94,7 @@ class Placeholder:
         self._common = learned["common"]
         """float64[numbers, values]: the values with a share of their own, NaN beside them."""
         self._category_ceilings = learned["categories"] * MARGIN + floors
+        self._lowest_ceiling = self._category_ceilings.min(axis=0)
         history = self._history
         features = [name not in OUTPUT_NAMES for name in history.numbers]
         self._watched = np.array(features, np.bool_)
@@ -167,28 +168,28 @@ class Placeholder:
     def _measure(self, outlook: Outlook) -> tuple[_ByPane, _ByPane]:
         """What is over its ceiling, of numbers and of names."""
         numbers: _ByPane = defaultdict(list)
-        knots = outlook.panes.knots
+        names: _ByPane = defaultdict(list)
+        back = np.arange(DEPTH + 1 - _LONGEST, DEPTH + 1)[:, None]
+        knots, counted = outlook.panes.knots, outlook.panes.shares
         same = knots[DEPTH:, :, _LEAST_KNOTS:] == knots[DEPTH:, :, :-_LEAST_KNOTS]
         panes, rows = np.nonzero(same.any(axis=2) & self._watched)
-        newest = panes + DEPTH + 1 + np.arange(-_LONGEST, 0)[:, None]
-        tops = outlook.panes.tops[newest[-LATEST:], rows]
-        shares = _number_shares(knots[newest, rows], tops)
-        over = (shares > self._ceilings[:, None, rows]) & (shares[0] < STUCK)
-        over &= ~_among(tops, self._common[rows])
-        for at, hit in np.argwhere(over.any(axis=0)).tolist():
-            place, row = int(np.argmax(over[:, at, hit])), int(rows[hit])
-            found = _Over(row, float(tops[at, hit]), float(shares[place, at, hit]), place)
-            numbers[int(panes[hit])].append(found)
-        names: _ByPane = defaultdict(list)
-        counts = outlook.panes.shares
-        windows = np.stack(
-            [counts[DEPTH + 1 + k : len(counts) + 1 + k] for k in range(-_LONGEST, 0)]
-        )
-        least = _least(windows)
-        strange = (least > self._category_ceilings[:, None]) & (least[0] < STUCK) & self._slots
-        for pane, slot in np.argwhere(strange.any(axis=0)).tolist():
-            place = int(np.argmax(strange[:, pane, slot]))
-            names[pane].append(_Over(slot, np.nan, float(least[place, pane, slot]), place))
+        if panes.size:
+            tops = outlook.panes.tops[(panes + back)[-LATEST:], rows]
+            shares = _number_shares(knots[panes + back, rows], tops)
+            over = (shares > self._ceilings[:, None, rows]) & (shares[0] < STUCK)
+            over &= ~_among(tops, self._common[rows])
+            for at, hit in np.argwhere(over.any(axis=0)).tolist():
+                place, row = int(np.argmax(over[:, at, hit])), int(rows[hit])
+                one = _Over(row, float(tops[at, hit]), float(shares[place, at, hit]), place)
+                numbers[int(panes[hit])].append(one)
+        panes, slots = np.nonzero((counted[DEPTH:] > self._lowest_ceiling) & self._slots)
+        if panes.size:
+            least = _least(counted[panes + back, slots])
+            over = (least > self._category_ceilings[:, slots]) & (least[0] < STUCK)
+            for hit in np.flatnonzero(over.any(axis=0)).tolist():
+                place, slot = int(np.argmax(over[:, hit])), int(slots[hit])
+                one = _Over(slot, np.nan, float(least[place, hit]), place)
+                names[int(panes[hit])].append(one)
         return numbers, names
 
     def _numbers(self, over: Sequence[_Over]) -> dict[str, Measurement]:

@@ -58,7 +58,7 @@ class Runs:
     def values(self, block: PaneBlock) -> Float64:
         """float64[panes, columns, n]: what runs are counted in; infinity for an unknown name."""
         panes, columns, n = block.codes.shape
-        every = np.indices((panes, columns)).reshape(2, -1)
+        every = np.divmod(np.arange(panes * columns), columns)
         return self._taken(block.codes, block.values, *every).reshape(panes, columns, n)
 
     def _taken(self, codes: Codes, numbers: Float64, panes: Int64, columns: Int64) -> Float64:
@@ -92,7 +92,7 @@ class Runs:
     def _measure(self, block: PaneBlock) -> "_Ends":
         """How each pane ends, whatever came before it."""
         panes, columns, n = block.codes.shape
-        every = np.indices((panes, columns)).reshape(2, -1)
+        every = np.divmod(np.arange(panes * columns), columns)
         last = self._taken(block.codes[:, :, -2:], block.values[:, :, -2:], *every)
         newest = last[:, -1].reshape(panes, columns)
         lengths = np.ones((panes, columns), np.int64)

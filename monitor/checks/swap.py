@@ -14,10 +14,10 @@ import numpy as np
 from monitor.checks.check import CheckContext, Learned
 from monitor.checks.claim import claim
 from monitor.checks.knots import gaps, halves, knot_distance, landed, reach, slack
-from monitor.checks.outlook import DEPTH, LONG, SHORT, Outlook
+from monitor.checks.outlook import DEPTH, NOW, SHORT, Outlook
 from monitor.checks.pane_view import PaneBlock, PaneView, Remembered
 from monitor.checks.unit import farthest_gaps
-from monitor.events import Bool, Float64
+from monitor.events import Float64
 from monitor.findings import Measurement, Verdict
 from monitor.sketches.number import NumberReference
 from monitor.sketches.profile import Profile
@@ -100,7 +100,9 @@ class Swap:
         numbers = self._history.numbers
         self._watched = np.array([name not in OUTPUT_NAMES for name in numbers], np.bool_)
         self._ordered = (self._low > 1.0 - FLIPPED) | (self._high < FLIPPED)
+        self._ordered &= self._ordered.T
         np.fill_diagonal(self._ordered, False)  # a column is always as high as itself
+        self._upper = np.triu(np.ones_like(self._ordered), 1)
         self._pairs = Remembered(self._measure)
         self._partner: dict[str, str] = {}
         """Who has been found exchanged with whom."""
@@ -171,41 +173,40 @@ class Swap:
     def _measure(self, outlook: Outlook) -> tuple[dict[int, list[_Pair]], list[bool]]:
         """The pairs of each pane, and whether it has two categories of strange names."""
         found: dict[int, list[_Pair]] = defaultdict(list)
-        turned = outlook.rise >= TURNED
         step = max(_AT_ONCE // max(len(self._watched), 1) ** 2, 1)
-        for place, panes in enumerate((LONG, SHORT)):
-            every, own = np.maximum(self._usual[place], 1e-12), outlook.apart[panes]
-            moved = self._watched & ((own > MOVED * every) | turned) & outlook.whole[:, None]
-            for start in range(0, len(outlook), step):
-                some = slice(start, start + step)
-                now, past = outlook.now[panes][some], outlook.past[some]
-                fits = self._fitting(every, own[some], now, past, turned[some], moved[some])
-                for pane, first, second, certain in zip(*fits, strict=True):
-                    found[start + pane].append(_Pair(first, second, panes, certain))
+        for start in range(0, len(outlook), step):
+            for pane, one in self._fitting(outlook, slice(start, start + step)):
+                found[start + pane].append(one)
         ends = [span.stop - 1 for span in self._history.spans]
         unseen = outlook.panes.counts[DEPTH:, ends] > NAMES * outlook.block.codes.shape[2]
         return found, (unseen.sum(axis=1) >= 2).tolist()
 
-    def _fitting(
-        self, every: Float64, own: Float64, now: Float64, past: Float64, turned: Bool, moved: Bool
-    ) -> tuple[list[int], list[int], list[int], list[bool]]:
-        """Panes and pairs of numbers that lie near each other's past, and whether that is enough.
+    def _fitting(self, outlook: Outlook, some: slice) -> list[tuple[int, _Pair]]:
+        """Panes, and pairs of their numbers that lie near each other's past.
 
         Knots are compared only of pairs of which the halves of the knots lie near each other's:
         these lie no farther apart than the knots do.
         """
-        ordered = (self._ordered & self._ordered.T) | turned[:, :, None] | turned[:, None]
-        limit = np.minimum(every, np.where(ordered, 1.0, FIT) * own[:, None])
-        limit += 1e-12 * (reach(now)[:, :, None] + reach(past)[:, None])  # for rounding
+        own, now, past = outlook.apart[:, some], outlook.now[:, some], outlook.past[some]
+        turned, every = outlook.rise[some] >= TURNED, np.maximum(self._usual, 1e-12)[:, None]
+        moved = self._watched & ((own > MOVED * every) | turned) & outlook.whole[some, None]
+        ordered = self._ordered | turned[:, :, None] | turned[:, None]
+        limit = np.minimum(every[:, :, None], np.where(ordered, 1.0, FIT) * own[:, :, None])
         (low, high), (low_past, high_past) = halves(now), halves(past)
-        apart = np.abs(low[:, :, None] - low_past[:, None])
-        apart += np.abs(high[:, :, None] - high_past[:, None])
+        apart = np.abs(low[..., None] - low_past[:, None])
+        apart += np.abs(high[..., None] - high_past[:, None])
+        limit += 1e-12 * (reach(now)[..., None] + reach(past)[:, None])  # for rounding
         near = ~(apart > limit)
-        near &= near.transpose(0, 2, 1) & moved[:, :, None] & moved[:, None]
-        pane, a, b = np.nonzero(np.triu(near, 1))
+        near &= near.swapaxes(2, 3) & moved[..., None] & moved[:, :, None] & self._upper
+        hit = np.nonzero(near)
+        if not hit[0].size:
+            return []
+        place, pane, a, b = hit
         # the present of each, put into the other's column, from the past of that
-        there, back = gaps(now[pane, a], past[pane, b]), gaps(now[pane, b], past[pane, a])
-        own_a, own_b, usual_a, usual_b = own[pane, a], own[pane, b], every[a], every[b]
+        there = gaps(now[place, pane, a], past[pane, b])
+        back = gaps(now[place, pane, b], past[pane, a])
+        own_a, own_b = own[place, pane, a], own[place, pane, b]
+        usual_a, usual_b = every[place, 0, a], every[place, 0, b]
         close = (there <= usual_b) & (back <= usual_a)
         nearer = close & (there <= FIT * own_b) & (back <= FIT * own_a)
         strange_a, strange_b = own_a / usual_a, own_b / usual_b
@@ -213,8 +214,10 @@ class Swap:
         fits = close & (there < own_b) & (back < own_a) & ordered[pane, a, b] & better
         far = np.maximum(strange_a, strange_b) >= FAR
         certain = nearer & far & (np.minimum(strange_a, strange_b) > 0.5)
-        kept = nearer | fits
-        return pane[kept].tolist(), a[kept].tolist(), b[kept].tolist(), certain[kept].tolist()
+        return [
+            (int(pane[k]), _Pair(int(a[k]), int(b[k]), NOW[place[k]], bool(certain[k])))
+            for k in np.flatnonzero(nearer | fits).tolist()
+        ]
 
     def _numbers(self, pane: PaneView, pairs: Sequence[_Pair]) -> dict[Pair, float]:
         history = self._history

@@ -15,7 +15,7 @@ from monitor.checks.claim import claim
 from monitor.checks.conversions import CONVERSIONS, FACTORS, OFFSETS
 from monitor.checks.history import History
 from monitor.checks.knots import KNOTS, gaps, halves, knot_distance, landed, reach, slack
-from monitor.checks.outlook import DEPTH, LONG, SHORT, Outlook
+from monitor.checks.outlook import DEPTH, LONG, NOW, Outlook
 from monitor.checks.pane_view import PaneBlock, PaneView, Remembered
 from monitor.events import Bool, Float64
 from monitor.findings import Measurement, Verdict
@@ -160,7 +160,7 @@ class Unit:
             self._claimed = {}
             return []
         claims: dict[str, Measurement] = {}
-        for place, panes in enumerate((LONG, SHORT)):
+        for place, panes in enumerate(NOW):
             usual = self._usual[place]
             asked = questions.asked[place, history.place]
             hopeful = questions.hopeful[place, history.place]
@@ -204,15 +204,14 @@ class Unit:
         self._claimed = {str(name): int(k) for name, k in state["claimed"].items()}
 
     def _measure(self, outlook: Outlook) -> _Asked:
-        turned = self._watched & (outlook.rise >= NEW)
-        asked = np.zeros((2, *turned.shape), np.bool_)
-        hopeful = asked.copy()
-        for place, panes in enumerate((LONG, SHORT)):
-            usual, now = self._usual[place], outlook.now[panes]
-            asked[place] = turned | (self._watched & (outlook.apart[panes] > TRIGGER * usual))
-            where, rows = np.nonzero(asked[place])
-            before, far = outlook.past[where, rows], np.maximum(usual[rows], 1e-12)
-            hopeful[place, where, rows] = _brought_near(now[where, rows], before, far)
+        far = outlook.apart > TRIGGER * self._usual[:, None]
+        asked = self._watched & (far | (outlook.rise >= NEW))
+        hopeful = np.zeros(asked.shape, np.bool_)
+        hit = np.nonzero(asked)
+        if hit[0].size:
+            place, panes, rows = hit
+            usual = np.maximum(self._usual[place, rows], 1e-12)
+            hopeful[hit] = _brought_near(outlook.now[hit], outlook.past[panes, rows], usual)
         return _Asked(asked, hopeful, np.any(hopeful, axis=(0, 2)).tolist())
 
     def _explain(
@@ -258,7 +257,7 @@ class Unit:
 
     def _exchanged(self, row: int, now: Float64, panes: int) -> bool:
         """Whether these are the values of another column that is as far away: `swap` has that."""
-        history, usual = self._history, self._usual[(LONG, SHORT).index(panes)]
+        history, usual = self._history, self._usual[NOW.index(panes)]
         others = history.apart(panes) > usual
         others[row] = False
         return bool((others & (gaps(now, history.past) <= MIXED * usual)).any())
@@ -326,7 +325,7 @@ def farthest_gaps(profile: Profile, panes: Sequence[PaneView]) -> Learned:
     for pane in panes:
         history.add(pane)
         if history.panes >= DEPTH:
-            found.append([history.apart(k) for k in (LONG, SHORT)])
+            found.append([history.apart(k) for k in NOW])
     return {"gaps": np.fmax.reduce(np.array(found), axis=0)} if found else {}
 
 
