@@ -168,16 +168,7 @@ def finding_of(
 ) -> Finding:
     """A measurement of a (model, model version), tied to the events it is about."""
     kind = kind_of(measurement.check, measurement.feature)
-    return Finding(
-        model=version[0],
-        model_version=version[1],
-        category=kind.category,
-        alertname=kind.alertname,
-        segment="",
-        span=span,
-        measurement=measurement,
-        clock=clock,
-    )
+    return Finding(*version, kind.category, kind.alertname, "", span, measurement, clock)
 
 
 def span_of_event(columns: PredictionColumns, row: int) -> Span:

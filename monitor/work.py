@@ -104,7 +104,9 @@ class Desk:
         self._telemetry.received("judging", len(findings))
         with self._telemetry.timed("judging"):
             moves = self._judge.judge(findings, policy, behind)
-        self.work.findings += [with_cause(one, known.get(id(one))) for one in findings]
+        self.work.findings += (
+            [with_cause(one, known.get(id(one))) for one in findings] if known else findings
+        )
         self.work.moves += [
             replace(move, finding=with_cause(move.finding, known.get(id(move.finding))))
             if known and move.previous is not AlertState.FIRING

@@ -153,10 +153,11 @@ def _near_the_largest(below: NDArray[np.uint16], tables: CdfTables) -> NDArray[n
     n = below[:, :, -1:].astype(np.float32)
     apart = below.astype(np.float32)
     apart -= n * tables.edges
-    np.abs(apart, out=apart)
-    least = apart.max(axis=2, keepdims=True) - n * (tables.inside[:, None] + np.float32(_ROUNDING))
-    near = apart >= least
-    found: NDArray[np.bool_] = near[:, :, 1:] | near[:, :, :-1]
+    largest = np.maximum(apart.max(axis=2, keepdims=True), -apart.min(axis=2, keepdims=True))
+    largest -= n * (tables.inside[:, None] + np.float32(_ROUNDING))
+    # Values exceed the reference most before a bucket's end, fall short of it after its beginning.
+    found: NDArray[np.bool_] = apart[:, :, 1:] >= largest
+    found |= apart[:, :, :-1] <= -largest
     return found
 
 

@@ -9,11 +9,20 @@ AlertKey = tuple[str, str, str, str, str, str]
 """(alertname, model, model version, feature, segment, severity)."""
 
 
+def identity_of(finding: Finding) -> tuple[str, str, str, str, str]:
+    """The alert that a finding feeds, whatever its severity: all of its key but the last."""
+    return (
+        finding.alertname,
+        finding.model,
+        finding.model_version,
+        finding.measurement.feature,
+        finding.segment,
+    )
+
+
 def key_of(finding: Finding, severity: str) -> AlertKey:
     """Under what the judge keeps the alert that a finding feeds."""
-    feature = finding.measurement.feature
-    version = (finding.model, finding.model_version)
-    return finding.alertname, *version, feature, finding.segment, severity
+    return *identity_of(finding), severity
 
 
 def labels_of(finding: Finding, severity: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from monitor.judging.acceptance import Acceptance, acceptance, meant
 from monitor.judging.dressing import dressed, fingerprint_of, nothing_measured, said_by_people
 from monitor.judging.evidence import summary
 from monitor.judging.flapping import FLAPPING_DAYS, FLAPPING_FIRINGS, Firings
-from monitor.judging.identity import AlertKey, key_of, labels_of, name_of
+from monitor.judging.identity import AlertKey, identity_of, key_of, labels_of, name_of
 from monitor.judging.incidents import Incidents
 from monitor.judging.life import AlertLife, Mark, Step
 from monitor.judging.links import Links
@@ -60,7 +60,13 @@ class Judge:
         `behind` says what stands behind a finding; it is asked where an alert fires.
         """
         moves: list[AlertMove] = []
+        alive = {key[:5] for key in self.lives}
         for finding in findings:
+            if finding.measurement.verdict is not Verdict.DRIFT:
+                if identity_of(finding) not in alive:
+                    continue  # quiet, and nothing lives that it could end
+            else:
+                alive.add(identity_of(finding))
             severity = base_severity(finding)
             if may_be_critical(finding):
                 seen = self._as_critical(finding, policy)

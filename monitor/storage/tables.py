@@ -7,7 +7,7 @@ Never: a column that a migration does not have (a test holds both together).
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -286,8 +286,7 @@ def audit_rows(profile_hash: str, dataset_fingerprint: str, audit: str) -> Any:
 
 def _columns(names: Sequence[str], records: Sequence[Sequence[Any]]) -> dict[str, Sequence[Any]]:
     """Records field by field."""
-    columns = zip(*records, strict=True)
-    return dict(zip(names, columns, strict=True)) if records else dict.fromkeys(names, ())
+    return {name: list(map(itemgetter(at), records)) for at, name in enumerate(names)}
 
 
 def _measurement_columns(measured: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
@@ -303,13 +302,18 @@ def _measurement_columns(measured: Mapping[str, Sequence[Any]]) -> dict[str, Any
 
 
 def _span_columns(spans: Sequence[Span]) -> dict[str, Any]:
-    found = _columns(_OF_SPAN, list(map(attrgetter(*_OF_SPAN), spans)))
-    return {
+    keys = list(map(id, spans))  # all that is measured on a window has one span
+    distinct = dict(zip(keys, spans, strict=True))
+    place = dict(zip(distinct, range(len(distinct)), strict=True))
+    at = pa.array(list(map(place.__getitem__, keys)), pa.int32())
+    found = _columns(_OF_SPAN, list(map(attrgetter(*_OF_SPAN), distinct.values())))
+    columns = {
         "topic": words(found["topic"]),
         "partition": pa.array(found["partition"], pa.int32()),
         "started_at": moments(found["started_us"]),
         "ended_at": moments(found["ended_us"]),
     } | {name: pa.array(found[name], pa.int64()) for name in _SPAN_ENDS}
+    return {name: column.take(at) for name, column in columns.items()}
 
 
 def _label(moves: Sequence[AlertMove], name: str) -> Any:
