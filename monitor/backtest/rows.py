@@ -220,14 +220,19 @@ def _nulls(column: Column) -> Bool:
 
 def _versions(batch: RowBatch, kept: Bool) -> Iterator[tuple[str, Bool]]:
     """The model versions of a batch with their rows, in the order of their first row."""
-    if not has_texts(batch.dataset, "model_version"):
-        if kept.any():
-            yield batch.card.model_version, kept
+    if not kept.any():
         return
-    values = batch.dataset.columns["model_version"].part(batch.start, batch.stop).values
-    encoded = values.dictionary_encode()
-    names = encoded.dictionary.to_pylist()
-    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    names, codes = [batch.card.model_version], None
+    if has_texts(batch.dataset, "model_version"):
+        values = batch.dataset.columns["model_version"].part(batch.start, batch.stop).values
+        encoded = values.dictionary_encode()
+        names, codes = (
+            encoded.dictionary.to_pylist(),
+            encoded.indices.to_numpy(zero_copy_only=False),
+        )
+    if codes is None or len(names) == 1:
+        yield str(names[0]), kept
+        return
     masks = [(str(names[code]), kept & (codes == code)) for code in np.unique(codes[kept])]
     yield from sorted(masks, key=lambda pair: int(np.argmax(pair[1])))
 

@@ -7,6 +7,7 @@ their codes. Never: more names than `MAX_NAMES`; the rest are pooled as "other".
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Self
 
 import numpy as np
@@ -38,12 +39,13 @@ class CategoryReference:
     n_rows: int
     missing_rate: float
     n: int = field(init=False)
-    _index: dict[str, int] = field(init=False, repr=False)
+    _index: dict[str | None, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         _check(self)
         object.__setattr__(self, "n", int(self.counts.sum()))
-        object.__setattr__(self, "_index", {name: i for i, name in enumerate(self.names)})
+        index = {name: i for i, name in enumerate(self.names)}
+        object.__setattr__(self, "_index", {None: NULL_CODE, **index})
 
     @classmethod
     def from_values(cls, name: str, values: Sequence[str | None]) -> Self:
@@ -75,11 +77,8 @@ class CategoryReference:
 
     def codes(self, values: Sequence[str | None]) -> Codes:
         """Code of each value, NULL_CODE for None."""
-        known, other = self._index, len(self.names)
-        return np.array(
-            [NULL_CODE if value is None else known.get(value, other) for value in values],
-            dtype=np.uint16,
-        )
+        found = map(self._index.get, values, repeat(len(self.names)))
+        return np.fromiter(found, np.uint16, len(values))
 
     def sample_for(self, events: int) -> float:
         """Reference values that `events` in a row are compared with: all of them."""
