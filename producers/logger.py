@@ -55,6 +55,9 @@ RETRY_S: Final = (0.5, 5.0)
 """First and longest pause between attempts to connect."""
 _KAFKA: Final = {"max_block_ms": 1_000, "bootstrap_timeout_ms": 5_000, "linger_ms": 50}
 
+_Logged = tuple[Any, ...] | LoggedLabel
+"""What waits in the queue: the fields of a `LoggedPrediction` in their order, or a label."""
+
 _Predict = TypeVar("_Predict", bound=Callable[..., Any])
 _log = logging.getLogger(__name__)
 
@@ -91,7 +94,7 @@ class PredictionLogger:
     {'closed': 1}
     """
 
-    _queue: deque[LoggedPrediction | LoggedLabel]
+    _queue: deque[_Logged]
     _thread: threading.Thread | None
     _delivery: Delivery | None
     _last_error: str | None
@@ -149,27 +152,24 @@ class PredictionLogger:
         if event_id is None:
             event_id = self._id_prefix + str(next(self._id_numbers))
         try:
+            # A LoggedPrediction is made of it in the background: here it would double the cost.
             self._put(
-                # A third of the cost of LoggedPrediction(...), which unpacks and packs again.
-                tuple.__new__(
-                    LoggedPrediction,
-                    (
-                        event_id,
-                        time.time_ns() if occurred_at is None else occurred_at,
-                        dict(features),
-                        prediction,
-                        score,
-                        latency_ms,
-                        status,
-                        None if scores is None else dict(scores),
-                        request_id,
-                        role,
-                        entity_id,
-                        None if segments is None else dict(segments),
-                        None if feature_times is None else dict(feature_times),
-                        trace_id,
-                        None if attributions is None else dict(attributions),
-                    ),
+                (
+                    event_id,
+                    time.time_ns() if occurred_at is None else occurred_at,
+                    dict(features),
+                    prediction,
+                    score,
+                    latency_ms,
+                    status,
+                    None if scores is None else dict(scores),
+                    request_id,
+                    role,
+                    entity_id,
+                    None if segments is None else dict(segments),
+                    None if feature_times is None else dict(feature_times),
+                    trace_id,
+                    None if attributions is None else dict(attributions),
                 )
             )
         except Exception as error:  # noqa: BLE001 - the outermost rim: nothing may reach serving
@@ -264,7 +264,7 @@ class PredictionLogger:
         self._id_prefix = secrets.token_hex(8) + "-"
         self._id_numbers = itertools.count()
 
-    def _put(self, logged: LoggedPrediction | LoggedLabel) -> None:
+    def _put(self, logged: _Logged) -> None:
         queue = self._queue
         if self._closed:
             self._drop("closed", None)
@@ -344,13 +344,14 @@ class PredictionLogger:
             self._in_hand -= 1
         return len(encoded)
 
-    def _encode(self, logged: LoggedPrediction | LoggedLabel) -> tuple[str, bytes, int] | None:
+    def _encode(self, logged: _Logged) -> tuple[str, bytes, int] | None:
         try:
-            if isinstance(logged, LoggedPrediction):
-                value, repairs = prediction_json(logged, self._model, self._model_version)
-                return self._topics[0], value, repairs
-            value, repairs = label_json(logged, self._model)
-            return self._topics[1], value, repairs
+            if isinstance(logged, LoggedLabel):
+                value, repairs = label_json(logged, self._model)
+                return self._topics[1], value, repairs
+            prediction = LoggedPrediction._make(logged)
+            value, repairs = prediction_json(prediction, self._model, self._model_version)
+            return self._topics[0], value, repairs
         except Exception as error:  # noqa: BLE001 - whatever a caller logged, the thread lives on
             self._drop("invalid", _told(error))
             return None

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from producers.logger import LoggerCounts, PredictionLogger
-from producers.records import LoggedPrediction
+from producers.records import LoggedLabel, LoggedPrediction
 from tests.producers.conftest import Topics
 
 FEATURES = {"age": 40, "home": "own", "income": None}
@@ -32,7 +32,8 @@ def logger_at(address: str, topics: Topics | None = None, **options: Any) -> Pre
 
 
 def queued(logger: PredictionLogger) -> list[LoggedPrediction]:
-    return [entry for entry in logger._queue if isinstance(entry, LoggedPrediction)]
+    entries = (entry for entry in logger._queue if not isinstance(entry, LoggedLabel))
+    return [LoggedPrediction._make(entry) for entry in entries]
 
 
 def until(condition: Callable[[], bool], seconds: float = 90.0) -> None:
