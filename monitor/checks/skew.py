@@ -24,6 +24,8 @@ from schemas.model import OUTPUT_NAMES, ModelCard
 SIZES: Final = (16, 8, 4)
 """Panes of the first look: the most of which the reference has five."""
 BLOCKS: Final = 5
+Bins = NDArray[np.uint8]
+
 BINS: Final = 64
 """Numbers are compared at so many quantiles of the reference, categories at as many names."""
 FLOOR: Final = 0.25
@@ -136,7 +138,7 @@ class Skew:
     def _none(self) -> list[Int64]:
         return [np.zeros(int(table.max(initial=0)) + 2, np.int64) for table in self._tables]
 
-    def _pairs(self) -> list[tuple[tuple[int, Reference], NDArray[np.int64]]]:
+    def _pairs(self) -> list[tuple[tuple[int, Reference], Bins]]:
         return list(zip(self._columns, self._tables, strict=True))
 
     def _measured(self, place: int, *, first: bool) -> Measurement:
@@ -177,20 +179,20 @@ def _features(profile: Profile) -> list[tuple[int, Reference]]:
     return [(row, c) for row, c in enumerate(profile.columns) if c.name not in OUTPUT_NAMES]
 
 
-def _bins(column: Reference) -> Int64:
-    """int64[codes]: the bin of each code; categories beyond the commonest share the last one."""
+def _bins(column: Reference) -> Bins:
+    """uint8[codes]: the bin of each code; categories beyond the commonest share the last one."""
     if isinstance(column, NumberReference):
         middle = 0.5 * (column.cdf[:-1] + column.cdf[1:])
-        return np.minimum((middle * BINS).astype(np.int64), BINS - 1)
-    return np.minimum(np.arange(len(column.names) + 1), BINS - 1)
+        return np.minimum((middle * BINS).astype(np.uint8), np.uint8(BINS - 1))
+    return np.minimum(np.arange(len(column.names) + 1), BINS - 1).astype(np.uint8)
 
 
-def _counted(table: Int64, codes: Codes) -> Int64:
+def _counted(table: Bins, codes: Codes) -> Int64:
     """int64[bins + 1]: values in each bin; the last is never filled."""
     return np.bincount(table[codes[codes != NULL_CODE]], minlength=int(table.max(initial=0)) + 2)
 
 
-def _shares(column: Reference, table: Int64) -> Float64:
+def _shares(column: Reference, table: Bins) -> Float64:
     """float64[bins + 1]: the reference's own."""
     weights = np.zeros(table.size)
     if isinstance(column, NumberReference):

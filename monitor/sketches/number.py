@@ -44,6 +44,8 @@ class NumberReference:
     def __post_init__(self) -> None:
         _check(self)
         object.__setattr__(self, "n", int(self.counts.sum()))
+        if self.counts.size and (self.counts == 1).all():  # of a sample without ties: one number
+            object.__setattr__(self, "counts", np.broadcast_to(np.int64(1), self.counts.shape))
 
     @classmethod
     def from_values(cls, name: str, values: Float64, *, seed: int = SAMPLE_SEED) -> Self:

@@ -7,7 +7,7 @@ numbers and names, whatever bytes it is read from.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -55,7 +55,11 @@ class Profile:
     def __post_init__(self) -> None:
         wire.check_profile(self)
         plain = {row: one for row, one in enumerate(self.columns) if type(one) is NumberReference}
-        object.__setattr__(self, "_search", PointSearch(plain))
+        search = PointSearch(plain)
+        shared = {row: replace(plain[row], points=search.points(row)) for row in search.rows}
+        columns = tuple(shared.get(row, column) for row, column in enumerate(self.columns))
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "_search", search)
 
     @property
     def names(self) -> tuple[str, ...]:

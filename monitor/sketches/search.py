@@ -64,6 +64,13 @@ class PointSearch:
         self._cells, self._first = _before(below), _before(points, more=1)
         """Of each column among all cells, and among all points."""
 
+    def points(self, row: int) -> Float64:
+        """The points of one of `rows`, so that they need not be kept twice."""
+        at = self.rows.index(row)
+        first = int(self._first[at, 0])
+        last = int(self._first[at + 1, 0]) if at + 1 < len(self.rows) else self._points.size
+        return self._points[first : last - 1]
+
     def codes(self, values: Float64) -> Codes:
         """uint16[rows, n] of float64[rows, n], NULL_CODE for NaN."""
         codes = np.empty(values.shape, np.uint16)
