@@ -54,6 +54,33 @@ def run(
                     yield end - 1, measurement
 
 
+def prepared(battery: Battery, codes: Codes, *, batch: int) -> Iterator[tuple[int, Measurement]]:
+    """As `run`, the windows that a batch closes prepared together."""
+    for begin in range(0, codes.shape[1], batch):
+        until = min(begin + batch, codes.shape[1])
+        first = begin // 50 * 50
+        ends = range(first + 50, until + 1, 50)
+        looks = [
+            (scale, end - 1)
+            for end in ends
+            for scale in battery.scales
+            if end >= scale and end % (scale // 4) == 0
+        ]
+        if looks:
+            oldest = min(last + 1 - scale for scale, last in looks)
+            battery.prepare(codes[:, oldest:until], oldest, looks)
+        at = begin
+        for end in [*ends, until] if until % 50 else ends:
+            for index, claim in battery.observe(codes[:, at:end]):
+                yield at + index, claim
+            at = end
+            for scale in battery.scales:
+                if (scale, end - 1) in looks:
+                    window = codes[:, end - scale : end]
+                    for measurement in battery.test(scale, window, end - 1):
+                        yield end - 1, measurement
+
+
 def drifts(found: Iterator[tuple[int, Measurement]]) -> list[tuple[int, str, str, int]]:
     """(event, check, feature, scale) of every drift verdict."""
     return [
@@ -284,3 +311,27 @@ def test_a_trifle_stays_below_the_floor() -> None:
     assert all(scale for _, _, _, scale in found)
     no_floor = monitoring.model_copy(update={"effect_floor": 0.0})
     assert len(drifts(run(Battery(profile, no_floor), codes, chunk=250))) > 5
+
+
+@pytest.mark.parametrize("batch", [30, 50, 260, 1_337, 4_000])
+def test_windows_measured_together_say_what_each_says_alone(batch: int) -> None:
+    rng = np.random.default_rng(21)
+    values = normal(rng, 4_000, 3)
+    values[0, 1_500:2_300] += 0.8
+    values[1, rng.random(4_000) < 0.02] = np.nan
+    values[1, 2_600:2_900] = np.nan
+    codes = _codes(_PROFILE, values)
+    codes[3, 3_000:3_300] = 3  # a name that the reference never had
+    alone = list(run(Battery(_PROFILE, SMALL), codes))
+    assert list(prepared(Battery(_PROFILE, SMALL), codes, batch=batch)) == alone
+    assert {m.verdict for _, m in alone} >= {Verdict.DRIFT, Verdict.OK}
+
+
+def test_what_was_prepared_of_other_windows_is_not_used() -> None:
+    rng = np.random.default_rng(22)
+    codes = _codes(_PROFILE, normal(rng, 400, 3))
+    battery = Battery(_PROFILE, SMALL)
+    battery.prepare(codes[:, :300], 0, [(200, 249), (200, 299)])
+    fresh = Battery(_PROFILE, SMALL).test(200, codes[:, 200:400])
+    assert battery.test(200, codes[:, 200:400], 399) == fresh
+    assert battery.test(200, codes[:, 200:400]) == fresh
