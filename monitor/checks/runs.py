@@ -14,8 +14,7 @@ from monitor.checks.pane_view import InBulk, PaneBlock, PaneView
 from monitor.errors import StateError
 from monitor.events import Bool, Float64, Int64
 from monitor.sketches.category import CategoryReference
-from monitor.sketches.codes import NULL_CODE, Codes
-from monitor.sketches.number import NumberReference
+from monitor.sketches.codes import NULL_CODE
 from monitor.sketches.profile import Profile
 
 
@@ -43,12 +42,13 @@ class Runs:
 
     def __init__(self, profile: Profile) -> None:
         self.names = tuple(column.name for column in profile.columns)
-        number = np.array([isinstance(c, NumberReference) for c in profile.columns], np.bool_)
-        self._number_rows = np.where(number, np.cumsum(number) - 1, -1)
-        self._unknown = np.full((len(self.names), 1), NULL_CODE, np.int64)
-        for row, column in enumerate(profile.columns):
-            if isinstance(column, CategoryReference):
-                self._unknown[row] = len(column.names)
+        categories = [isinstance(c, CategoryReference) for c in profile.columns]
+        self._categories, self._numbers = (
+            np.flatnonzero(categories),
+            np.flatnonzero(~np.array(categories, np.bool_)),
+        )
+        names = [len(c.names) for c in profile.columns if isinstance(c, CategoryReference)]
+        self._unknown = np.array(names, np.float64)[:, None]
         self.last: Float64 = np.full(len(self.names), np.nan)
         self.lengths: Int64 = np.zeros(len(self.names), np.int64)
         self.whole = False
@@ -57,21 +57,17 @@ class Runs:
 
     def values(self, block: PaneBlock) -> Float64:
         """float64[panes, columns, n]: what runs are counted in; infinity for an unknown name."""
-        panes, columns, n = block.codes.shape
-        every = np.divmod(np.arange(panes * columns), columns)
-        return self._taken(block.codes, block.values, *every).reshape(panes, columns, n)
-
-    def _taken(self, codes: Codes, numbers: Float64, panes: Int64, columns: Int64) -> Float64:
-        """The values of some columns of some panes, float64[columns taken, n]."""
-        found = np.empty((len(panes), codes.shape[2]))
-        rows = self._number_rows[columns]
-        number = rows >= 0
-        found[number] = numbers[panes[number], rows[number]]
-        named = codes[panes[~number], columns[~number]].astype(np.float64)
-        named[named == NULL_CODE] = np.nan
-        named[named == self._unknown[columns[~number]]] = np.inf
-        found[~number] = named
+        found = np.empty(block.codes.shape)
+        found[:, self._numbers] = block.values
+        found[:, self._categories] = self._named(block)
         return found
+
+    def _named(self, block: PaneBlock) -> Float64:
+        """The same of categories."""
+        codes = block.codes[:, self._categories].astype(np.float64)
+        codes[codes == NULL_CODE] = np.nan
+        codes[codes == self._unknown] = np.inf
+        return codes
 
     def prepare(self, block: PaneBlock) -> None:
         """Measure the next panes at once, before each is taken."""
@@ -91,26 +87,15 @@ class Runs:
 
     def _measure(self, block: PaneBlock) -> "_Ends":
         """How each pane ends, whatever came before it."""
-        panes, columns, n = block.codes.shape
-        every = np.divmod(np.arange(panes * columns), columns)
-        last = self._taken(block.codes[:, :, -2:], block.values[:, :, -2:], *every)
-        newest = last[:, -1].reshape(panes, columns)
-        lengths = np.ones((panes, columns), np.int64)
-        whole, empty = np.zeros((2, panes, columns), np.bool_)
-        # of a column whose last two values differ all is known
-        open_end = (last[:, 0] == last[:, -1]) | np.isnan(last).any(axis=1)
-        hit = np.nonzero(open_end.reshape(panes, columns))
-        rows = self._taken(block.codes, block.values, *hit)
-        there = ~np.isnan(rows)
-        backwards = there[:, ::-1]
-        newest[hit] = rows[np.arange(len(rows)), n - 1 - backwards.argmax(axis=1)]
-        other = there & (rows != newest[hit][:, None])
-        whole[hit] = ~other.any(axis=1)
-        ended = np.where(whole[hit], n, other[:, ::-1].argmax(axis=1))
-        """Events since the last one of another value."""
-        lengths[hit] = (backwards & (np.arange(n) < ended[:, None])).sum(axis=1)
-        empty[hit] = ~there.any(axis=1)
-        lengths[np.isinf(newest)] = 0
+        shape = block.codes.shape[:2]
+        newest, lengths = np.empty(shape), np.empty(shape, np.int64)
+        whole, empty = np.empty((2, *shape), np.bool_)
+        for columns, values in (
+            (self._numbers, block.values),
+            (self._categories, self._named(block)),
+        ):
+            ends = _ends_of(values)
+            newest[:, columns], lengths[:, columns], whole[:, columns], empty[:, columns] = ends
         return _Ends(newest, lengths, whole, empty, np.any(whole | empty, axis=1).tolist())
 
     def state(self) -> dict[str, Any]:
@@ -126,6 +111,33 @@ class Runs:
                 "start the windows of the version anew"
             )
         self.last, self.lengths = last.astype(np.float64), lengths.astype(np.int64)
+
+
+def _ends_of(values: Float64) -> tuple[Float64, Int64, Bool, Bool]:
+    """Newest value, events in a row that had it, whether all had, whether none has any.
+
+    Of panes of columns, float64[panes, columns, n].
+    """
+    n = values.shape[2]
+    newest: Float64 = values[:, :, -1].copy()
+    lengths: Int64 = np.ones(newest.shape, np.int64)
+    whole: Bool = np.zeros(newest.shape, np.bool_)
+    empty: Bool = np.zeros(newest.shape, np.bool_)
+    # of a column whose last two values differ all is known
+    before = values[:, :, -min(n, 2)]
+    hit = np.nonzero((before == newest) | np.isnan(before) | np.isnan(newest))
+    if hit[0].size:
+        rows = values[hit]
+        there = ~np.isnan(rows)
+        backwards = there[:, ::-1]
+        last = rows[np.arange(len(rows)), n - 1 - backwards.argmax(axis=1)]
+        other = there & (rows != last[:, None])
+        only = ~other.any(axis=1)
+        ended = np.where(only, n, other[:, ::-1].argmax(axis=1))  # events since another value
+        lengths[hit] = (backwards & (np.arange(n) < ended[:, None])).sum(axis=1)
+        newest[hit], whole[hit], empty[hit] = last, only, ~there.any(axis=1)
+    lengths[np.isinf(newest)] = 0
+    return newest, lengths, whole, empty
 
 
 def longest_runs(values: Float64) -> tuple[float, float, float]:

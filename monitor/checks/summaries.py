@@ -4,7 +4,7 @@ In: blocks of panes. Out: `Summaries`, the axis of panes first. Never: a pane's 
 on the others of its block.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
@@ -50,8 +50,13 @@ class Summaries:
 
     def then(self, others: Self) -> "Summaries":
         """These panes and others after them, in arrays of their own."""
-        names = [field.name for field in fields(self)]
-        return Summaries(*(np.concatenate([getattr(self, n), getattr(others, n)]) for n in names))
+        return Summaries(
+            np.concatenate([self.knots, others.knots]),
+            np.concatenate([self.counts, others.counts]),
+            np.concatenate([self.shares, others.shares]),
+            np.concatenate([self.tops, others.tops]),
+            np.concatenate([self.new, others.new]),
+        )
 
 
 class Summing:

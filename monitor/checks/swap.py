@@ -95,7 +95,7 @@ class Swap:
         self._history = context.history
         self._profile = context.profile
         self._scale = SHORT * context.card.monitoring.pane_events
-        self._usual = context.learned["gaps"]
+        self._usual = np.maximum(context.learned["gaps"], 1e-12)
         self._low, self._high = context.learned["lowest"], context.learned["highest"]
         numbers = self._history.numbers
         self._watched = np.array([name not in OUTPUT_NAMES for name in numbers], np.bool_)
@@ -188,7 +188,7 @@ class Swap:
         these lie no farther apart than the knots do.
         """
         own, now, past = outlook.apart[:, some], outlook.now[:, some], outlook.past[some]
-        turned, every = outlook.rise[some] >= TURNED, np.maximum(self._usual, 1e-12)[:, None]
+        turned, every = outlook.rise[some] >= TURNED, self._usual[:, None]
         moved = self._watched & ((own > MOVED * every) | turned) & outlook.whole[some, None]
         ordered = self._ordered | turned[:, :, None] | turned[:, None]
         limit = np.minimum(every[:, :, None], np.where(ordered, 1.0, FIT) * own[:, :, None])
