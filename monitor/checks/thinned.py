@@ -5,8 +5,7 @@ a pane that no event closes is the business of `stopped`.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from itertools import pairwise
-from typing import Any, ClassVar, Final, NamedTuple, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -46,14 +45,14 @@ class Thinned:
 
     **Blind to** thinning that is there in the reference too, to less than 27 %, to a stream
     whose pane takes longer than the harm, and wherever the reference has no times or less than two
-    days. **Cost**: 80 us a pane.
+    days. **Cost**: 25 us a pane.
     """
 
     name: ClassVar[str] = "thinned"
 
     def __init__(self, context: CheckContext, rate: HourlyRate) -> None:
         self._rate = rate
-        self._moments = InBulk(_Moments.of)
+        self._moments = InBulk(_Moments)
         self._pane_events = context.card.monitoring.pane_events
         self._floor = max(context.card.monitoring.effect_floor, FLOOR)
         self._usual = context.learned["log_ratio"]
@@ -77,11 +76,14 @@ class Thinned:
         if rate is None or len(panes) < MIN_PANES:
             return {}
         size = float(card.monitoring.pane_events)
-        moments = InBulk(_Moments.of)
-        found = [moments.of(pane.block).pane(pane.place) for pane in panes]
-        expected = np.array(
-            [_expected(rate, int(before.times_us[-1]), pane) for before, pane in pairwise(found)]
-        )
+        moments = InBulk(_Moments)
+        found, since_us = [], None
+        for pane in panes:
+            ordered = moments.of(pane.block)
+            if since_us is not None:
+                found.append(ordered.expected(rate, pane.place, since_us))
+            since_us = ordered.last_us[pane.place]
+        expected = np.array(found)
         rows = []
         for count in LOOKS:
             together = np.lib.stride_tricks.sliding_window_view(expected, count).sum(axis=1)
@@ -105,12 +107,12 @@ class Thinned:
 
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """One measurement of the whole version, where there is something to say."""
-        moments = self._moments.of(pane.block).pane(pane.place)
-        latest_us = int(moments.times_us[-1])
+        moments = self._moments.of(pane.block)
+        latest_us = moments.last_us[pane.place]
         if self._until_us is None:
             self._until_us = latest_us
             return []
-        expected = _expected(self._rate, self._until_us, moments)
+        expected = moments.expected(self._rate, pane.place, self._until_us)
         self._expected = [*self._expected[-(LOOKS[-1] - 1) :], expected]
         self._until_us = max(self._until_us, latest_us)
         looks = []
@@ -171,32 +173,31 @@ class Thinned:
         return max(self._floor, 1.0 - float(np.exp(unusual)))
 
 
-class _Moments(NamedTuple):
-    """Event times in order and what lies between them, of a pane or of all in a block."""
+class _Moments:
+    """Event times of a block's panes in order, and what lies between them."""
 
-    times_us: Int64
-    gaps_us: Int64
+    def __init__(self, block: PaneBlock) -> None:
+        self._times_us: Int64 = np.sort(block.occurred_us, axis=-1)
+        self._gaps_us: Int64 = np.diff(self._times_us, axis=-1)
+        self._first_us: list[int] = self._times_us[:, 0].tolist()
+        self.last_us: list[int] = self._times_us[:, -1].tolist()
+        self._longest: list[int] = self._gaps_us.argmax(axis=-1).tolist()
 
-    @classmethod
-    def of(cls, block: PaneBlock) -> Self:
-        times_us = np.sort(block.occurred_us, axis=-1)
-        return cls(times_us, np.diff(times_us, axis=-1))
+    def expected(self, rate: HourlyRate, place: int, since_us: int) -> float:
+        """Events expected until the last of a pane since the pane before.
 
-    def pane(self, place: int) -> Self:
-        """Those of one pane of the block."""
-        return type(self)(self.times_us[place], self.gaps_us[place])
-
-
-def _expected(rate: HourlyRate, since_us: int, pane: _Moments) -> float:
-    """Events expected until the last of a pane since the pane before, its longest gap left out."""
-    times_us, gaps_us = pane
-    late = int(times_us.searchsorted(since_us, "right"))
-    if late == times_us.size:
-        return 0.0
-    begin_us, end_us = since_us, int(times_us[late])
-    if late < gaps_us.size:
-        longest = late + int(gaps_us[late:].argmax())
-        if gaps_us[longest] > end_us - begin_us:
+        Its longest gap is left out.
+        """
+        last_us, begin_us, end_us = self.last_us[place], since_us, self._first_us[place]
+        if last_us <= since_us:
+            return 0.0
+        longest = self._longest[place]
+        times_us, gaps_us = self._times_us[place], self._gaps_us[place]
+        if end_us <= since_us:  # some came late: what lies before that time is no gap of this pane
+            late = int(times_us.searchsorted(since_us, "right"))
+            end_us = int(times_us[late])
+            longest = late + int(gaps_us[late:].argmax()) if late < gaps_us.size else -1
+        if longest >= 0 and gaps_us[longest] > end_us - begin_us:
             begin_us, end_us = int(times_us[longest]), int(times_us[longest + 1])
-    whole = rate.least_between(since_us, int(times_us[-1]))
-    return max(whole - rate.least_between(begin_us, end_us), 0.0)
+        whole = rate.least_between(since_us, last_us)
+        return max(whole - rate.least_between(begin_us, end_us), 0.0)
