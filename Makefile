@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check pytest docs prerequisites test-prerequisites format bench-detection bench-throughput bench-producer chaos soak bench-state bench-drills bench-labels bench-versions bench-performance bench-incidents bench-explain bench-pages clean
+.PHONY: help demo test check pytest docs prerequisites test-prerequisites format bench bench-detection chaos soak bench-state bench-drills bench-labels bench-versions bench-performance bench-incidents bench-explain bench-pages clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -34,14 +34,11 @@ format: $(VENV)/.installed ## Format the code and regenerate the generated files
 	$(BIN)/python -m schemas.generate
 	$(BIN)/python -m monitor.cli.reference
 
+bench: prerequisites $(VENV)/.installed ## Every figure of speed beside its control or its peers; 25 minutes, writes bench/RESULTS.md (ONLY=engine,latency: some)
+	$(BIN)/python -m bench.suite $(if $(ONLY),--only $(ONLY))
+
 bench-detection: prerequisites $(VENV)/.installed ## True and false alarms beside six peers from PyPI; long, writes bench/DETECTION.md
 	$(BIN)/python -m bench.detection --jobs 2
-
-bench-throughput: prerequisites $(VENV)/.installed ## One worker from broker to ClickHouse against a bare poll loop
-	$(BIN)/python -m bench.throughput
-
-bench-producer: prerequisites $(VENV)/.installed ## What a call of the prediction logger costs
-	$(BIN)/python -m bench.producer
 
 chaos: prerequisites $(VENV)/.installed ## Workers, broker and ClickHouse killed by seed, and a recount; 20 minutes at most, writes bench/CHAOS.md
 	$(BIN)/python -m bench.chaos --report bench/CHAOS.md

@@ -12,6 +12,7 @@ what they are sent.
 
 import argparse
 import contextlib
+import math
 import signal
 import statistics
 import time
@@ -30,6 +31,7 @@ from bench.machine import versions_line
 from bench.site import TAKEN, Fields, WorkerProcess, changed, site, worker_process
 from bench.suite.outcome import Claim, Outcome, shown, spread, text_table
 from bench.throughput import REFERENCE_ROWS, SEED, START, card_of, rows
+from devstack import stack
 from monitor.broker import client_options
 from monitor.config import Settings
 from monitor.intake.topics import ensure_topics
@@ -49,6 +51,8 @@ BY_WORKERS: Final = ((1, 64), (2, 64), (4, 64), (8, 64))
 BY_PARTITIONS: Final = ((1, 8), (1, 64), (1, 256))
 """(workers, partitions)."""
 LIMIT: Final = 0.10
+BUSY: Final = 0.6
+"""What is left is for catching up after a restart."""
 LOOK_S: Final = 0.05
 SNAPSHOT_MS: Final = 10_000
 """So that every worker saves its state in its turn."""
@@ -71,6 +75,14 @@ class Cost:
     """In the broker's log, of offsets and transactions, for each commit."""
     state_bytes: float
     """In the broker's log, of the state, for each event."""
+    broker_us: float
+    """Processor time of the broker per event, written and read."""
+    clickhouse_us: float
+    """Processor time of ClickHouse per event."""
+    log_bytes: float
+    """Of an event in the broker's log, compressed, one copy."""
+    row_bytes: float
+    """Of an event on ClickHouse's disk."""
 
 
 def events_of(first: int, count: int) -> list[tuple[int, bytes, bytes]]:
@@ -125,9 +137,9 @@ def register(settings: Settings) -> tuple[ModelCard, bytes]:
     return card.model_copy(update={"profile_hash": profile.hash}), profile.to_bytes()
 
 
-def cpu_s(worker: WorkerProcess) -> float:
-    """Processor time of all threads, to the nanosecond."""
-    files = Path(f"/proc/{worker.process.pid}/task").glob("*/schedstat")
+def cpu_s(pid: int) -> float:
+    """Processor time of all threads of a process, to the nanosecond."""
+    files = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(file.read_text().split()[0]) for file in files) / 1e9
 
 
@@ -145,11 +157,11 @@ def log_bytes(folder: Path, *topics: str) -> int:
 @contextlib.contextmanager
 def group(folder: Path, fields: Fields, name: str, workers: int) -> Iterator[list[WorkerProcess]]:
     """Workers of one group; in the end none is left stopped."""
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as exits:
         started = []
         for slot in range(workers):
             own = changed(fields, worker={"slot": f"worker-{slot}"})
-            started.append(stack.enter_context(worker_process(folder, own, f"{name}-{slot}")))
+            started.append(exits.enter_context(worker_process(folder, own, f"{name}-{slot}")))
         try:
             yield started
         finally:
@@ -193,6 +205,28 @@ class Site:
             return False
         return bool(sum(max(one.offset, 0) for one in found.values()) >= count)
 
+    def sizes(self) -> tuple[float, ...]:
+        """Bytes of commits, of the state, of events; processor seconds of broker, of ClickHouse."""
+        topics = self.settings.kafka.topics
+        pids = stack.status(self.folder / "stack")
+        return (
+            log_bytes(self.folder, "__consumer_offsets", "__transaction_state"),
+            log_bytes(self.folder, topics.state),
+            log_bytes(self.folder, topics.predictions),
+            cpu_s(pids.kafka_pid or 0),
+            cpu_s(pids.clickhouse_pid or 0),
+        )
+
+    def row_bytes(self) -> float:
+        """Of a prediction on ClickHouse's disk."""
+        with ClickHouseStore(self.settings.clickhouse) as store:
+            [row] = store.connection.query(
+                "SELECT sum(data_compressed_bytes) / sum(rows) AS size FROM system.parts "
+                "WHERE active AND database = {database:String} AND table = 'predictions'",
+                {"database": self.settings.clickhouse.database},
+            )
+        return float(row["size"])
+
     def close(self) -> None:
         """Let go of the connection."""
         self._admin.close()
@@ -206,24 +240,30 @@ def cost_of(site: Site, workers: int, rounds: int, events: int) -> Cost:
         started[0].until(partial(site.has, warm), LOOK_S, "the first events")
         time.sleep(2 * LOOK_S)
         before = [worker.metrics() for worker in started]
-        sizes = _sizes(site)
+        sizes = site.sizes()
         each = [_in_turn(site, started, warm + k * events, events) for k in range(rounds)]
         after = [worker.metrics() for worker in started]
-        grown = [now - then for now, then in zip(_sizes(site), sizes, strict=True)]
+        grown = [now - then for now, then in zip(site.sizes(), sizes, strict=True)]
     told = {
         name: sum(b.get(name, 0.0) - a.get(name, 0.0) for a, b in zip(before, after, strict=True))
         for name in ("plumbline_commits_total", _seconds("publishing"), _seconds("storage"), TAKEN)
     }
     commits = max(told["plumbline_commits_total"], 1.0)
+    of_commits, of_state, of_log, broker_s, clickhouse_s = grown
+    n = rounds * events
     return Cost(
-        workers,
-        site.settings.kafka.partitions,
-        each,
-        int(commits),
-        told[_seconds("publishing")] / commits * 1e3,
-        told[_seconds("storage")] / commits * 1e3,
-        grown[0] / commits,
-        grown[1] / (rounds * events),
+        workers=workers,
+        partitions=site.settings.kafka.partitions,
+        cpu_us=each,
+        commits=int(commits),
+        publishing_ms=told[_seconds("publishing")] / commits * 1e3,
+        storing_ms=told[_seconds("storage")] / commits * 1e3,
+        commit_bytes=of_commits / commits,
+        state_bytes=of_state / n,
+        broker_us=broker_s / n * 1e6,
+        clickhouse_us=clickhouse_s / n * 1e6,
+        log_bytes=of_log / n,
+        row_bytes=site.row_bytes(),
     )
 
 
@@ -232,7 +272,7 @@ def _in_turn(site: Site, workers: Sequence[WorkerProcess], first: int, events: i
     for worker in workers:
         worker.process.send_signal(signal.SIGSTOP)
     send(site.settings, events_of(first, events))
-    before = [cpu_s(worker) for worker in workers]
+    before = [cpu_s(worker.process.pid) for worker in workers]
     share = events // len(workers)
     for place, worker in enumerate(workers):
         worker.process.send_signal(signal.SIGCONT)
@@ -240,7 +280,9 @@ def _in_turn(site: Site, workers: Sequence[WorkerProcess], first: int, events: i
         worker.until(partial(site.has, due), LOOK_S, f"{due:,} events")
         time.sleep(2 * LOOK_S)
         worker.process.send_signal(signal.SIGSTOP)
-    spent = sum(cpu_s(worker) - was for worker, was in zip(workers, before, strict=True))
+    spent = sum(
+        cpu_s(worker.process.pid) - was for worker, was in zip(workers, before, strict=True)
+    )
     for worker in workers:
         worker.process.send_signal(signal.SIGCONT)
     return spent / events * 1e6
@@ -248,11 +290,6 @@ def _in_turn(site: Site, workers: Sequence[WorkerProcess], first: int, events: i
 
 def _seconds(step: str) -> str:
     return f'plumbline_step_seconds_total{{step="{step}"}}'
-
-
-def _sizes(site: Site) -> tuple[int, int]:
-    commits = log_bytes(site.folder, "__consumer_offsets", "__transaction_state")
-    return commits, log_bytes(site.folder, site.settings.kafka.topics.state)
 
 
 def measure(*, quick: bool = False) -> Outcome:
@@ -276,7 +313,8 @@ def measure(*, quick: bool = False) -> Outcome:
         f"round, {rounds} rounds"
     )
     versions = versions_line("kafka-python", "clickhouse-connect", "chdb", "numpy")
-    return Outcome(claims, f"{head}\n\n{_table(list(found.values()))}", versions)
+    tables = (head, _table(list(found.values())), extrapolated(found[places[-1]]))
+    return Outcome(claims, "\n\n".join(tables), versions)
 
 
 def _claim(
@@ -296,13 +334,15 @@ def _claim(
 
 def _table(costs: Sequence[Cost]) -> str:
     headings = (
-        *("workers, partitions", "CPU us an event", "commits", "transaction ms", "storing ms"),
-        *("log bytes a commit", "state bytes an event"),
+        *("workers, partitions", "worker us an event", "broker", "ClickHouse", "commits"),
+        *("transaction ms", "storing ms", "log bytes a commit", "state bytes an event"),
     )
     rows = [
         (
             f"{one.workers}, {one.partitions}",
             spread(one.cpu_us, ".1f"),
+            f"{one.broker_us:.1f}",
+            f"{one.clickhouse_us:.1f}",
             f"{one.commits}",
             f"{one.publishing_ms:.1f}",
             f"{one.storing_ms:.0f}",
@@ -312,6 +352,27 @@ def _table(costs: Sequence[Cost]) -> str:
         for one in costs
     ]
     return text_table(headings, rows)
+
+
+def extrapolated(cost: Cost) -> str:
+    """What a million events a second would take at this cost."""
+    cores = [_cores(us) for us in (statistics.median(cost.cpu_us), cost.broker_us)]
+    rows = (
+        (f"workers, a core each, {BUSY:.0%} busy", f"{cores[0]:,}"),
+        (f"broker cores, {BUSY:.0%} busy, one copy", f"{cores[1]:,}"),
+        (f"ClickHouse cores, {BUSY:.0%} busy, one copy", f"{_cores(cost.clickhouse_us):,}"),
+        ("events in the broker's log, MB/s, one copy", f"{cost.log_bytes:,.0f}"),
+        ("rows on ClickHouse's disk, TB a day, one copy", f"{cost.row_bytes * 0.0864:,.1f}"),
+        ("inserts a second at the default commit interval", f"{cores[0]:,}"),
+        ("transactions a second in the broker", f"{cores[0]:,}"),
+    )
+    head = f"Extrapolated from {cost.workers} workers and {cost.partitions} partitions"
+    return text_table((head, "at 1,000,000 events/s"), rows)
+
+
+def _cores(us_an_event: float) -> int:
+    """Microseconds an event are cores at a million events a second."""
+    return math.ceil(us_an_event / BUSY)
 
 
 def main() -> None:
