@@ -32,7 +32,10 @@ class History:
         Its columns, in their order.
 
     The panes of a block are summarised and set beside their past at once, as if nothing were held
-    or let go on the way; where that happens, the rest is done anew. 1.3 kB a number column.
+    or let go on the way; where that happens, the rest is done anew.
+
+    **Cost** 30 us a pane for 11 numbers and a category, where 40 panes come at once; 0.3 ms where
+    one comes alone. 1.3 kB a number column.
     """
 
     def __init__(self, profile: Profile) -> None:
