@@ -176,8 +176,9 @@ class Battery:
             windows = self._counter.windows(panes, firsts, scale // size)
             found = self._windows[scale].test(windows)
             ready |= {(scale, end - 1): told for end, told in zip(ends, found, strict=True)}
-        kept = max(self._scales) // size
-        self._panes = dict(list(enumerate(panes, first))[-kept:])
+        since = first + len(panes) - max(self._scales) // size
+        counted = {**self._panes, **dict(enumerate(panes, first))}
+        self._panes = {at: pane for at, pane in counted.items() if at >= since}
         self._ready = ready
 
     def test(self, scale: int, codes: Codes, last_event: int | None = None) -> list[Measurement]:

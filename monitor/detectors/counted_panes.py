@@ -79,6 +79,8 @@ class PaneCounter:
 
     def windows(self, panes: Sequence[CountedPane], firsts: Int64, count: int) -> WindowCounts:
         """What the windows of `count` of the consecutive `panes` hold that begin with `firsts`."""
+        since = int(firsts.min())
+        panes, firsts = panes[since : int(firsts.max()) + count], firsts - since
         d, n = window_distances([one.numbers for one in panes], firsts, count, self._tables)
         running = np.zeros((len(panes) + 1, panes[0].categories.size), np.int64)
         np.cumsum([one.categories for one in panes], axis=0, out=running[1:])

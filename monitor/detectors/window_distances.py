@@ -126,23 +126,26 @@ def _distances(
 ) -> tuple[Float64, Int64]:
     below = running[firsts + count] - running[firsts]
     n_cur = below[:, :, -1].astype(np.int64)
-    window, row, bucket = np.nonzero(_near_the_largest(below, tables))
-    before = below[window, row, bucket].astype(np.int64)
-    some = below[window, row, bucket + 1] > before
-    window, row, bucket, before = window[some], row[some], bucket[some], before[some]
     d = np.zeros(n_cur.shape)
-    if not window.size:
+    rows, ends = below.shape[1:]
+    column, bucket = np.divmod(np.flatnonzero(_near_the_largest(below, tables)), ends - 1)
+    at = column * ends + bucket
+    before = below.ravel().take(at)
+    some = np.flatnonzero(below.ravel().take(at + 1) > before)
+    if not some.size:
         return d, n_cur
-    found, own = _codes_in(running, codes, firsts[window], count, row, bucket)
+    column, bucket, before = column[some], bucket[some], before[some]
+    window, row = np.divmod(column, rows)
+    found, many = _codes_in(running, codes, firsts[window], count, row, bucket)
     # The i-th of a bucket's codes is the (before + i)-th of its window.
-    heads = np.flatnonzero(np.diff(own, prepend=-1))
+    heads = np.cumsum(many) - many
+    own = np.repeat(np.arange(many.size), many)
     rank = np.arange(own.size) + (before - heads).take(own)
-    n, n_ref = n_cur[window, row].take(own), tables.n_ref[row].take(own)
-    at = tables.offsets[row].take(own) + found
+    n, n_ref = n_cur.ravel().take(column).take(own), tables.n_ref.take(row).take(own)
+    at = tables.offsets.take(row).take(own) + found
     above = (rank + 1) / n - tables.counts.take(at + 1) / n_ref
     np.maximum(above, tables.counts.take(at) / n_ref - rank / n, out=above)
-    column = window * n_cur.shape[1] + row
-    first = np.flatnonzero(np.diff(column, prepend=-1))
+    first = np.flatnonzero(np.append(True, column[1:] != column[:-1]))
     largest = np.maximum.reduceat(above, heads[first])
     d.ravel()[column[first]] = np.maximum(largest, 0.0)
     return d, n_cur
@@ -169,7 +172,7 @@ def _codes_in(
     row: Int64,
     bucket: Int64,
 ) -> tuple[Int64, Int64]:
-    """The codes of some buckets of some windows, each bucket's in rising order, and whose each is.
+    """The codes of some buckets of some windows, each bucket's in rising order; how many each has.
 
     A bucket's codes lie side by side in each pane of its window.
     """
@@ -177,15 +180,16 @@ def _codes_in(
     ends = running.shape[2]
     pane_row = (firsts[:, None] + np.arange(count + 1)) * rows + row[:, None]
     at = pane_row * ends + bucket[:, None]
-    first = np.diff(running.take(at), axis=1)
-    many = (np.diff(running.take(at + 1), axis=1) - first).astype(np.int64)
-    lengths = many.ravel()
+    left, right = running.take(at), running.take(at + 1)
+    first = left[:, 1:] - left[:, :-1]
+    in_pane = (right[:, 1:] - right[:, :-1] - first).astype(np.int64)
+    lengths = in_pane.ravel()
     begin = (pane_row[:, :-1] * size + first).ravel()
     begin -= np.cumsum(lengths) - lengths
-    places = np.arange(int(lengths.sum())) + np.repeat(begin, lengths)
-    own = np.repeat(np.arange(row.size), many.sum(axis=1))
+    many = in_pane.sum(axis=1)
+    places = np.arange(int(many.sum())) + np.repeat(begin, lengths)
     found = codes.take(places).astype(np.int64)
-    found += own << 16
+    found += np.repeat(np.arange(0, many.size << 16, 1 << 16), many)
     found.sort()
     found &= (1 << 16) - 1
-    return found, own
+    return found, many

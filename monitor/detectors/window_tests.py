@@ -197,7 +197,7 @@ class WindowTests:
         rate = hits / sizes
         return Numbers(
             *(
-                np.stack(pair, axis=1)
+                np.array(pair).T
                 for pair in (
                     (found.statistic, rate),
                     (found.effect, rate - before / max(column.n, 1)),
