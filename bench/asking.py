@@ -21,6 +21,8 @@ from monitor.events import Float64
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 REASON_CHARS = 300
+ENVIRONMENTS = ("alibi_detect", "deepchecks", "evidently", "frouros", "nannyml", "whylogs")
+"""Of the peers that are no packages of ours: stems of the files with their pins."""
 
 
 @dataclass(frozen=True, slots=True)

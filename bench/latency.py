@@ -53,6 +53,8 @@ LEAST_ALERTS: Final = 30
 P50_S: Final = 1.5
 P99_S: Final = 3.0
 POOL: Final = 4_096
+NOTED: Final = 1_000
+"""Events of a model after its break; the evidence is complete long before."""
 
 Place = tuple[int, int]
 """(partition, offset) in the predictions topic."""
@@ -103,9 +105,9 @@ class Sender:
         moved = rng.normal(size=(POOL, FEATURES)) + np.eye(FEATURES)[0] * BREAK
         self._moved = [_features(row) for row in moved]
         self._number = 0
-        self.sent: list[tuple[float, Any]] = []
-        """(when, future) of the events since `note` was set."""
-        self.note = False
+        self._sent: list[tuple[float, Any]] = []
+        """(when, future) of the first events of each model that has broken."""
+        self._noted = [0] * MODELS
 
     def send(self, count: int, broken: int) -> None:
         """The next events; the first `broken` models have broken."""
@@ -122,14 +124,15 @@ class Sender:
             )
             now_s = time.perf_counter()
             future = self._producer.send(self._topic, key=name, value=value)
-            if self.note:
-                self.sent.append((now_s, future))
+            if model < broken and self._noted[model] < NOTED:
+                self._noted[model] += 1
+                self._sent.append((now_s, future))
 
     def places(self) -> dict[Place, float]:
-        """When the event at each place was handed over."""
+        """When each of the events that were noted was handed over."""
         self._producer.flush()
         found = {}
-        for now_s, future in self.sent:
+        for now_s, future in self._sent:
             told = future.get(timeout=60)
             found[told.partition, told.offset] = now_s
         return found
@@ -181,7 +184,6 @@ def rate_of(worker: WorkerProcess, backlog: int) -> float:
 
 def load(sender: Sender, rate: float, breaks: int) -> float:
     """Send at this rate while one model after the other breaks; gives the rate that was kept."""
-    sender.note = True
     began_s = time.perf_counter()
     length_s = LEAD_S + breaks * BETWEEN_S + TAIL_S
     sent = 0

@@ -54,6 +54,9 @@ LIMIT: Final = 0.10
 BUSY: Final = 0.6
 """What is left is for catching up after a restart."""
 LOOK_S: Final = 0.05
+QUIET: Final = {"heartbeat_interval_s": 3_600, "session_timeout_ms": 120_000}
+"""Who is stopped must stay in the group, and be in no transaction of the clock when it is."""
+NEVER_MINUTES: Final = 1e6
 SNAPSHOT_MS: Final = 10_000
 """So that every worker saves its state in its turn."""
 
@@ -131,8 +134,13 @@ def register(settings: Settings) -> tuple[ModelCard, bytes]:
     card = card_of(FEATURES)
     profile, _ = build_profile(frame_dataset(rows(REFERENCE_ROWS, FEATURES, rng), card), card)
     ensure_topics(settings)
+    silent = card.monitoring.model_copy(update={"stopped_after_minutes": NEVER_MINUTES})
     for model in range(MODELS):
-        update = {"model": name_of(model), "profile_hash": profile.hash}
+        update = {
+            "model": name_of(model),
+            "profile_hash": profile.hash,
+            "monitoring": silent,
+        }
         publish_card(settings, card.model_copy(update=update))
     return card.model_copy(update={"profile_hash": profile.hash}), profile.to_bytes()
 
@@ -182,7 +190,7 @@ class Site:
             fields,
             kafka={"group_id": self.name, "partitions": partitions, "topics": topics},
             clickhouse={"database": self.name},
-            worker={"snapshot_interval_ms": SNAPSHOT_MS},
+            worker={"snapshot_interval_ms": SNAPSHOT_MS, **QUIET},
         )
         self.folder = folder
         self.settings = Settings.model_validate(self.fields)

@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from bench.asking import ENVIRONMENTS
+from bench.detection.contestants import interpreter
 from bench.machine import commit_line, machine_line
 from bench.suite.items import BY_NAME, ITEMS, Item
 from bench.suite.page import Kept, keep, kept_in, markdown, outcome_of
@@ -52,6 +54,15 @@ def run(item: Item, *, quick: bool) -> Kept:
     return Kept(None, f"{ended}exit code {process.returncode}\n{failure}", machine, commit, seconds)
 
 
+def make_environments() -> None:
+    """The peers' environments, where they are not there: that is no item's time."""
+    for environment in ENVIRONMENTS:
+        try:
+            interpreter(environment)
+        except subprocess.CalledProcessError as error:
+            print(f"{environment} cannot be installed: {error}", flush=True)
+
+
 def _ends(process: subprocess.Popen[bytes], limit_s: float) -> bool:
     """Whether a process ends by itself in time; if not it is ended, with its children."""
     try:
@@ -76,6 +87,8 @@ def main() -> int:
     names = options.only.split(",")
     if unknown := set(names) - BY_NAME.keys():
         parser.error(f"no such item: {', '.join(sorted(unknown))}; there are {', '.join(BY_NAME)}")
+    if {"engine", "streaming"} & set(names):
+        make_environments()
     good = True
     for item in (item for item in ITEMS if item.name in names):
         print(f"--- {item.title}", flush=True)
