@@ -27,7 +27,7 @@ class Duplicates(ShareCheck):
 
     **Blind to** a resend after more than N other events, the same prediction under a new id
     (`replayed`, `repeated_inputs`), and a stream of nothing but resends, which closes no pane.
-    **Cost**: 4 us a pane.
+    **Cost**: 3 us a pane.
 
     >>> _words(0.2, 50)
     '20.0% of the records repeat an event id: 50 in the last pane; they are kept out of the windows'

@@ -37,8 +37,8 @@ class Latency:
         version's first eight panes that tell it.
 
     **Blind to** a rise of less than 1.5 times, to a tail of less than a tenth of the events, to a
-    service that was slow from its first event, and to answers that come too fast. **Cost**: 6 us a
-    pane, nothing where no event tells its latency.
+    service that was slow from its first event, and to answers that come too fast. **Cost**: 10
+    us a pane, 3 us where no event tells its latency.
     """
 
     name: ClassVar[str] = "latency"

@@ -35,7 +35,7 @@ class RepeatedInputs(ShareCheck):
     **Blind to** models of few features with few values, whose inputs repeat by nature (where more
     than half do, it is switched off); to inputs that come just twice; to a single feature that
     repeats (`stuck`); and to repeats farther apart than a pane (`replayed`, `stale`).
-    **Cost**: 4 us a pane; the inputs are shared.
+    **Cost**: 8 us a pane; the inputs are shared.
 
     >>> hashes = np.array([[7, 7, 7, 8, 8, 9], [1, 2, 3, 4, 5, 6]], np.uint32)
     >>> [n.tolist() for n in _counted(hashes)]

@@ -31,7 +31,7 @@ class Status(ShareCheck):
         Card, profile and budget. The floor is the card's `effect_floor` (difference of shares).
 
     **Blind to** a model that answers nonsense with status `ok`, and to a service whose fallbacks
-    were usual from its first event (up to 15 % and the floor). **Cost**: 5 us a pane.
+    were usual from its first event (up to 15 % and the floor). **Cost**: 4 us a pane.
 
     >>> _words(3, 40, 0.17, 0.01)[:63]
     '17.0% of the events were not answered by the model (usual: 1.0%'

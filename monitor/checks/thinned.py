@@ -45,7 +45,7 @@ class Thinned:
 
     **Blind to** thinning that is there in the reference too, to less than 27 %, to a stream
     whose pane takes longer than the harm, and wherever the reference has no times or less than two
-    days. **Cost**: 25 us a pane.
+    days. **Cost**: 30 us a pane.
     """
 
     name: ClassVar[str] = "thinned"

@@ -84,9 +84,9 @@ class PaneSummaries:
         faults: Sequence[FeatureFault],
     ) -> PaneSummary:
         """Of the pane with this index, which has `n` events."""
-        by_feature: dict[str, Counter[str]] = {}
-        for feature, reason in faults:
-            by_feature.setdefault(feature, Counter())[reason] += 1
+        by_feature: dict[str, dict[str, int]] = {}
+        for (feature, reason), count in Counter(faults).items():
+            by_feature.setdefault(feature, {})[reason] = count
         return PaneSummary(
             model=self._model,
             model_version=self._model_version,
