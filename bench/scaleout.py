@@ -33,7 +33,10 @@ from bench.suite.outcome import Claim, Outcome, shown, spread, text_table
 from bench.throughput import REFERENCE_ROWS, SEED, START, card_of, rows
 from devstack import stack
 from monitor.broker import client_options
+from monitor.clock import SystemClock
 from monitor.config import Settings
+from monitor.errors import BrokerError
+from monitor.intake.group import group_status
 from monitor.intake.topics import ensure_topics
 from monitor.profiling.build import build_profile
 from monitor.profiling.dataset import frame_dataset
@@ -213,6 +216,15 @@ class Site:
             return False
         return bool(sum(max(one.offset, 0) for one in found.values()) >= count)
 
+    def shared_by(self, workers: int) -> bool:
+        """Whether so many workers are in the group, each with as many partitions."""
+        try:
+            found = group_status(self.settings, SystemClock()).workers
+        except BrokerError:  # the group is not there yet
+            return False
+        each = self.settings.kafka.partitions // workers
+        return [one.partitions for one in found] == [each] * workers
+
     def sizes(self) -> tuple[float, ...]:
         """Bytes of commits, of the state, of events; processor seconds of broker, of ClickHouse."""
         topics = self.settings.kafka.topics
@@ -244,6 +256,8 @@ def cost_of(site: Site, workers: int, rounds: int, events: int) -> Cost:
     """Start a group, warm it up, then let its workers work in turn."""
     warm = WARM_EACH * MODELS
     with group(site.folder, site.fields, site.name, workers) as started:
+        # What one takes over from another it must build again: all must be there before.
+        started[0].until(partial(site.shared_by, workers), LOOK_S, f"a group of {workers}")
         send(site.settings, events_of(0, warm))
         started[0].until(partial(site.has, warm), LOOK_S, "the first events")
         time.sleep(2 * LOOK_S)
