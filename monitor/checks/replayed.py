@@ -14,7 +14,7 @@ from monitor.checks.check import CheckContext, Learned
 from monitor.checks.future import spoken
 from monitor.checks.pane_view import InBulk, PaneBlock, PaneView
 from monitor.checks.shares import ShareWatch, Usual, measured
-from monitor.checks.vectors import VectorMemory, Vectors, distinct
+from monitor.checks.vectors import VectorMemory, Vectors, distinct, places
 from monitor.clock import US_PER_SECOND
 from monitor.findings import Measurement
 from monitor.sketches.profile import Profile
@@ -114,7 +114,8 @@ def seen_before(profile: Profile, panes: Sequence[PaneView]) -> Usual:
     hashed = InBulk(vectors.of_block)
     for pane in panes:
         hashes = hashed.of(pane.block)[pane.place]
-        hits.append(float(distinct(hashes[memory.seen(hashes)])))
+        place = places(hashes)
+        hits.append(float(distinct(hashes[memory.seen(hashes, place)])))
         sizes.append(float(len(pane)))
-        memory.add(hashes, 0)
+        memory.add(hashes, place, 0)
     return Usual.of(np.array(hits), np.array(sizes))

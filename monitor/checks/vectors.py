@@ -20,6 +20,7 @@ from monitor.sketches.profile import Profile
 from schemas.model import OUTPUT_NAMES
 
 Hashes = NDArray[np.uint32]
+Places = NDArray[np.intp]
 
 MEMORY_PANES: Final = 32
 """Panes in which an earlier event is recognised: 8,000 events of 250."""
@@ -104,21 +105,22 @@ class VectorMemory:
         self.latest_us = -(2**63)
         """Latest event time of all panes but the last one."""
 
-    def seen(self, hashes: Hashes) -> Int64:
-        """The rows of those that stood in one of the last panes but the very last."""
-        place = _places(hashes)
+    def seen(self, hashes: Hashes, place: Places) -> Int64:
+        """The rows of those that stood in one of the last panes but the very last.
+
+        `place` is what `places` gives of the hashes, here as in `add`.
+        """
         known: Int64 = (self._hash.take(place) == hashes).nonzero()[0]
         if known.size:
             age = self._number - self._pane[place[known]]
             known = known[(age > 1) & (age <= MEMORY_PANES)]
         return known
 
-    def add(self, hashes: Hashes, latest_us: int) -> None:
+    def add(self, hashes: Hashes, place: Places, latest_us: int) -> None:
         """Remember a pane and the latest event time in it."""
         if self._panes:
             self.latest_us = max(self.latest_us, self._panes[-1][1])
         self._panes.append((hashes, latest_us))
-        place = _places(hashes)
         self._hash[place] = hashes
         self._pane[place] = self._number
         self._number += 1
@@ -144,11 +146,11 @@ class VectorMemory:
         self._forget_all()
         self._number = number - len(panes)
         for hashes, at_us in zip(panes, times_us, strict=True):
-            self.add(hashes, int(at_us))
+            self.add(hashes, places(hashes), int(at_us))
         self.latest_us = latest_us
 
 
-def _places(hashes: Hashes) -> NDArray[np.intp]:
+def places(hashes: Hashes) -> Places:
     """Where each stands in the table, as the index that numpy takes without a conversion."""
     return (hashes & np.uint32(_PLACES - 1)).astype(np.intp)
 
@@ -186,16 +188,17 @@ class Inputs:
         if self._last is not None and self._last[0] == pane.index:
             return self._last[1]
         memory = self._made()[1]
-        rows, latest_us = self._hashed.of(pane.block)
-        hashes = rows[pane.place]
-        recalled = Recalled(hashes, memory.seen(hashes), memory.latest_us)
-        memory.add(hashes, latest_us[pane.place])
+        found, found_at, latest_us = self._hashed.of(pane.block)
+        hashes, place = found[pane.place], found_at[pane.place]
+        recalled = Recalled(hashes, memory.seen(hashes, place), memory.latest_us)
+        memory.add(hashes, place, latest_us[pane.place])
         self._last = (pane.index, recalled)
         return recalled
 
-    def _hashes(self, block: PaneBlock) -> tuple[Hashes, list[int]]:
-        """With the latest event time of each pane."""
-        return self._made()[0].of_block(block), block.occurred_us.max(axis=-1).tolist()
+    def _hashes(self, block: PaneBlock) -> tuple[Hashes, Places, list[int]]:
+        """With their places, and the latest event time of each pane."""
+        hashes = self._made()[0].of_block(block)
+        return hashes, places(hashes), block.occurred_us.max(axis=-1).tolist()
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs."""
