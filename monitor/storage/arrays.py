@@ -120,8 +120,8 @@ def maps(rows: Sequence[Mapping[str, Any] | None], value_type: Any) -> Any:
     >>> maps([{"a": 1.0}, None], pa.float64()).to_pylist()
     [[('a', 1.0)], []]
     """
-    present = [row or {} for row in rows]
-    counts = np.fromiter(map(len, present), np.int64, len(present))
+    counts = np.array([len(row) if row else 0 for row in rows], np.int64)
+    present = [row for row in rows if row]
     keys = words(list(chain.from_iterable(present)))
     values = list(chain.from_iterable(row.values() for row in present))
     return _map_array(counts, keys, _items(values, value_type))
