@@ -81,7 +81,7 @@ class Ours:
             rebased.prepare(codes, first, [(WINDOW, first + end - 1) for end in ends])
             for end in ends:
                 window = Window(WINDOW, _span(first, end), codes[:, end - WINDOW : end])
-                found.append(list(rebased.test(window)))
+                found.append(rebased.test(window))
         return time.process_time() - began_s, found
 
 

@@ -21,8 +21,7 @@ from bench.suite.outcome import Claim, Outcome, asked_of, shown, spread, text_ta
 from monitor.backtest.run import as_profile
 from monitor.events import Float64
 from monitor.profiling.dataset import frame_dataset
-from monitor.rebasing import Rebased
-from monitor.windows.stream import WindowedStream
+from monitor.version_monitor import VersionMonitor, encode
 from schemas import FeatureSpec, ModelCard
 
 REFERENCE_ROWS: Final = 10_000
@@ -54,23 +53,23 @@ class Ours:
         table = pd.DataFrame(reference, columns=list(FEATURES))
         self._profile = as_profile(frame_dataset(table, card), card)
         self._pane = card.monitoring.pane_events
-        self._rebased = Rebased(self._profile, card.monitoring)
-        self.scales = self._rebased.battery.scales
-        self._stream = WindowedStream(self._pane, self.scales)
+        self._monitor = VersionMonitor.build(card, self._profile, encode)
+        self.scales = self._monitor.battery.scales
         self.take(before)
 
     def take(self, rows: Float64) -> tuple[float, int]:
         """Processor seconds, and how many verdicts there were."""
-        verdicts, rebased, stream = 0, self._rebased, self._stream
+        verdicts, rebased, stream = 0, self._monitor.rebased, self._monitor.stream
         began_s = time.process_time()
         for first in range(0, len(rows), self._pane):
             pane = rows[first : first + self._pane]
             codes = self._profile.encode(dict(zip(FEATURES, pane.T, strict=True)), {}, len(pane))
             places = np.arange(stream.events, stream.events + len(pane))
+            self._monitor._prepare_windows(codes, 1)
             for chunk in stream.add("bench", 0, places, places, codes, pane.T):
                 verdicts += len(rebased.observe(chunk.codes))
                 for window in chunk.windows:
-                    verdicts += sum(1 for _ in rebased.test(window))
+                    verdicts += len(rebased.test(window))
         return time.process_time() - began_s, verdicts
 
 

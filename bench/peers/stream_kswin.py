@@ -1,5 +1,7 @@
 """River's `KSWIN` with its defaults (windows of 100), a detector a feature."""
 
+from typing import Any
+
 from river.drift import KSWIN
 
 from bench.peers.asked import Distances, Rows, Work, serve
@@ -7,7 +9,7 @@ from bench.peers.asked import Distances, Rows, Work, serve
 
 def prepare(reference: Rows) -> Work:
     """The windows are full of the reference's last rows."""
-    detectors = [KSWIN(seed=1) for _ in reference.T]
+    detectors: list[Any] = [KSWIN(seed=1) for _ in reference.T]
 
     def work(rows: Rows) -> Distances:
         for row in rows.tolist():
