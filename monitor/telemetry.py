@@ -147,21 +147,15 @@ class Telemetry:
         self._clock = clock
         self.registry = CollectorRegistry()
         self.models = ModelSeries(self.registry, series_limit)
-        self._received = Counter(
-            "plumbline_step_received", "Items taken by a step.", ["step"], registry=self.registry
-        )
-        self._emitted = Counter(
-            "plumbline_step_emitted", "Items passed on by a step.", ["step"], registry=self.registry
-        )
+        self._received = self._by_step("plumbline_step_received", "Items taken by a step.")
+        self._emitted = self._by_step("plumbline_step_emitted", "Items passed on by a step.")
         self._dropped = Counter(
             "plumbline_step_dropped",
             "Items that a step did not pass on, by reason.",
             ["step", "reason"],
             registry=self.registry,
         )
-        self._seconds = Counter(
-            "plumbline_step_seconds", "Seconds spent in a step.", ["step"], registry=self.registry
-        )
+        self._seconds = self._by_step("plumbline_step_seconds", "Seconds spent in a step.")
         self.lag_events = Gauge(
             "plumbline_lag_events", "Events in the log not yet read.", registry=self.registry
         )
@@ -209,9 +203,6 @@ class Telemetry:
             ["kind"],
             registry=self.registry,
         )
-        for step in STEPS:  # a step that has not begun shows 0: no gap in what is drawn
-            for counter in (self._received, self._emitted, self._seconds):
-                counter.labels(step)
 
     def saved(self, partition: int | None, key: bytes, value: bytes | None) -> None:
         """A record of the state topic replaced that of the same key; None deletes it."""
@@ -248,11 +239,11 @@ class Telemetry:
 
     def received(self, step: Step, n: int) -> None:
         """Count `n` items taken by `step`."""
-        self._received.labels(step).inc(n)
+        self._received[step].inc(n)
 
     def emitted(self, step: Step, n: int) -> None:
         """Count `n` items passed on by `step`."""
-        self._emitted.labels(step).inc(n)
+        self._emitted[step].inc(n)
 
     def dropped(self, step: Step, reason: str, n: int = 1) -> None:
         """Count `n` items that `step` did not pass on."""
@@ -265,7 +256,7 @@ class Telemetry:
         try:
             yield
         finally:
-            self._seconds.labels(step).inc(self._clock.monotonic_s() - start)
+            self._seconds[step].inc(self._clock.monotonic_s() - start)
 
     def value(self, name: str, **labels: str) -> float:
         """One sample of the registry, 0.0 where nothing was counted yet.
@@ -277,3 +268,8 @@ class Telemetry:
         3.0
         """
         return self.registry.get_sample_value(name, labels) or 0.0
+
+    def _by_step(self, name: str, words: str) -> dict[Step, Counter]:
+        """A counter of each step; one that has not begun shows 0: no gap in what is drawn."""
+        counter = Counter(name, words, ["step"], registry=self.registry)
+        return {step: counter.labels(step) for step in STEPS}
