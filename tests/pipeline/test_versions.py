@@ -120,10 +120,12 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Testing fails in the third window of any version that drifts."""
     test = Battery.test
 
-    def failing(self: Battery, scale: int, codes: Codes) -> list[Measurement]:
+    def failing(
+        self: Battery, scale: int, codes: Codes, last_event: int | None = None
+    ) -> list[Measurement]:
         if scale == 200 and float(np.median(codes[0])) > 9_000:
             raise ZeroDivisionError("a fault in a test")
-        return list(test(self, scale, codes))
+        return list(test(self, scale, codes, last_event))
 
     monkeypatch.setattr(Battery, "test", failing)
 
