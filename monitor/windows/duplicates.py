@@ -1,7 +1,7 @@
 """Resends: which event ids of a model were seen a short while ago.
 
 In: the ids of consecutive events of one model. Out: a mask of those seen before.
-Never: a growing memory; it holds 10 bytes an id for about the last N ids.
+Never: a growing memory; it holds 9 bytes an id for about the last N ids.
 """
 
 from collections import defaultdict
@@ -39,8 +39,8 @@ class RecentIds:
         self._block_limit = -(-capacity // BLOCK_IDS)
         self._known: Hashes = np.empty(0, np.uint64)
         """The ids of all full blocks, rising."""
-        self._block_of: NDArray[np.uint16] = np.empty(0, np.uint16)
-        """Of each of them: the number of its block, modulo 2**16."""
+        self._block_of: NDArray[np.uint8] = np.empty(0, np.uint8)
+        """Of each of them: the number of its block, modulo 2**8; at most 245 are remembered."""
         self._restored: list[Hashes] = []
         """Full blocks as they were saved, until the next ids come."""
         self._fresh: dict[int, None] = {}
@@ -85,7 +85,7 @@ class RecentIds:
     def _merge(self) -> None:
         """The newest ids become a block, the oldest block is forgotten."""
         block = np.sort(self.fresh())
-        number = np.array([self.merged, self.merged - self._block_limit]).astype(np.uint16)
+        number = np.array([self.merged, self.merged - self._block_limit]).astype(np.uint8)
         kept = self._block_of != number[1]
         known, block_of = self._known[kept], self._block_of[kept]
         places = known.searchsorted(block)
@@ -100,7 +100,7 @@ class RecentIds:
             return
         known = np.concatenate(self._restored)
         sizes = [len(block) for block in self._restored]
-        numbers = np.arange(self.merged - len(sizes), self.merged).astype(np.uint16)
+        numbers = np.arange(self.merged - len(sizes), self.merged).astype(np.uint8)
         order = np.argsort(known, kind="stable")
         self._known, self._block_of = known[order], np.repeat(numbers, sizes)[order]
         self._restored = []
@@ -117,7 +117,7 @@ class RecentIds:
         self._settle()
         found = []
         for one in range(max(number, self.merged - self.ring), self.merged):
-            block = self._known[self._block_of == np.uint16(one % 2**16)]
+            block = self._known[self._block_of == np.uint8(one % 2**8)]
             if len(block):
                 found.append((one, block))
         return found
@@ -130,7 +130,7 @@ class RecentIds:
         """Take up with the full `blocks` up to number `merged` and an unfinished one."""
         self.merged = merged
         self._restored = list(blocks)
-        self._known, self._block_of = np.empty(0, np.uint64), np.empty(0, np.uint16)
+        self._known, self._block_of = np.empty(0, np.uint64), np.empty(0, np.uint8)
         self._fresh = dict.fromkeys(fresh.tolist())
 
 
