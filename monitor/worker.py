@@ -17,6 +17,7 @@ from monitor.errors import BrokerError, ConfigError, FencedError, PlumblineError
 from monitor.events import Record
 from monitor.health import Health, HealthServer
 from monitor.intake.follower import CardFollower, TopicFollower
+from monitor.intake.gathering import Gathering
 from monitor.intake.kafka import KafkaSource
 from monitor.intake.topics import require_topics
 from monitor.judging.judge import Judge
@@ -96,6 +97,7 @@ class Worker:
         """Step 1 of the commit on its way: it waits for ClickHouse while batches are taken."""
         self._saving = False
         """Whether the commit on its way saves the state."""
+        self._gathered = Gathering()
         self._positions: dict[Partition, int] = {}
         """The offsets after the last records that the pipeline has taken: only these are committed.
 
@@ -170,13 +172,16 @@ class Worker:
         self._deaf |= bool(self._source.problem)
         if records:
             self.telemetry.received("intake", len(records))
-            self._take(records)
+            self._gathered.add(records, self._source.positions())
         now_s = self._clock.monotonic_s()
         worker = self._settings.worker
+        due = now_s - self._last_commit_s >= worker.commit_interval_ms / 1_000
+        full = self.pipeline.pending_events + len(self._gathered) >= worker.commit_events
+        if self._gathered and (not records or due or full or self._gathered.worth_taking):
+            self._take(self._gathered.taken(), self._gathered.positions)
         if now_s - self._last_tick_s >= worker.tick_interval_ms / 1_000:
             self._last_tick_s = now_s
             self._tick()
-        due = now_s - self._last_commit_s >= worker.commit_interval_ms / 1_000
         if due or self.pipeline.pending_events >= worker.commit_events:
             self._commit()
 
@@ -246,6 +251,7 @@ class Worker:
 
     def _commit_all(self) -> None:
         """The last commit of these partitions, so that the next owner need not repeat any work."""
+        self._gathered.taken()  # the next owner reads what was not taken
         self._end_commit()
         self._begin_commit(snapshot=True)
         self._end_commit()
@@ -280,6 +286,7 @@ class Worker:
     def _assigned(self, starts: Mapping[Partition, int]) -> Mapping[Partition, int]:
         """Bring the state of these partitions back; gives the offsets from which to read."""
         self._beginnings += 1
+        self._gathered.taken()
         if self._storing is not None:  # of partitions that were lost: asked first, rows come twice
             wait([self._storing])
             self._storing = None
@@ -307,17 +314,17 @@ class Worker:
     def _lost(self) -> None:
         self._beginnings += 1
         self._positions = {}
+        self._gathered.taken()
         self.health.lost()
         self.pipeline.forget()
 
-    def _take(self, records: Sequence[Record]) -> None:
-        """Hand on a batch, however long its profile cannot be read.
+    def _take(self, records: Sequence[Record], after: Mapping[Partition, int]) -> None:
+        """Hand on a batch and the offsets after it, however long its profile cannot be read.
 
         Unless it is lost meanwhile, or the worker is to stop: then its next owner reads it again.
         """
         wait_ms = FIRST_RETRY_MS
         beginning = self._beginnings
-        after = self._source.positions()
         topic = self._settings.kafka.topics.commands
         commands = [record for record in records if record.topic == topic]
         events = [record for record in records if record.topic != topic] if commands else records

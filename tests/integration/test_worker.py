@@ -47,6 +47,7 @@ def test_an_unknown_model_is_stored_and_raised_and_its_card_taken_without_a_rest
     site.start_worker()
     site.send(order_events(frame[:1_000]))
     site.wait(lambda: site.counts().get("predictions", 0) == 1_000, "the unregistered events")
+    site.wait(lambda: any(e.state == "firing" for e in read_alerts(site.settings)), "the alert")
     [raised] = [e for e in read_alerts(site.settings) if e.state == "firing"]
     assert raised.data.alerts[0].labels["alertname"] == "UnregisteredModel"
     site.register(order_card(), order_rows(20_000, seed=1))

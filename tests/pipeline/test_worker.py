@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -61,7 +62,7 @@ def waiting() -> tuple[Worker, Plant, HandedOut]:
     plant.take(events(10))
     clock = ManualClock()
     worker = Worker(Settings(), clock)
-    source = HandedOut(events(10, model="returns", first=10))
+    source = HandedOut(events(40, model="returns", first=10))
     worker.pipeline = plant.pipeline
     worker._source = source  # type: ignore[assignment]  # a source without a broker
     worker._opened = True
@@ -88,8 +89,8 @@ def test_a_rebalance_does_not_commit_the_batch_in_hand(
     worker._turn()
     assert committed[0] == {(PREDICTIONS, 0): 10}
     worker._commit_all()
-    assert plant.publisher.offsets == {(PREDICTIONS, 0): 20}
-    assert plant.counts()["predictions"] == 20
+    assert plant.publisher.offsets == {(PREDICTIONS, 0): 50}
+    assert plant.counts()["predictions"] == 50
 
 
 def test_a_worker_that_waits_for_a_profile_can_be_ended(
@@ -97,7 +98,7 @@ def test_a_worker_that_waits_for_a_profile_can_be_ended(
 ) -> None:
     worker, plant, source = waiting
     worker._stopping = lambda: True
-    worker._take(source.poll(0))
+    worker._take(source.poll(0), source.positions())
     plant.store.refusals.clear()
     worker._commit_all()
     assert plant.publisher.offsets == {(PREDICTIONS, 0): 10}
@@ -124,7 +125,7 @@ def test_what_a_person_can_mend_is_waited_for_while_it_waits_for_something_else(
         return
     worker._turn()
     worker._commit_all()
-    assert plant.counts()["predictions"] == 20
+    assert plant.counts()["predictions"] == 50
 
 
 class SlowStore(MemoryStore):
@@ -149,7 +150,7 @@ def storing() -> tuple[Worker, Plant, SlowStore]:
     worker.pipeline = plant.pipeline
     worker._store = store  # type: ignore[assignment]  # a store without a server
     worker._source = HandedOut(  # type: ignore[assignment]  # a source without a broker
-        events(10), events(10, first=10), events(10, first=20)
+        events(40), events(40, first=40), events(40, first=80)
     )
     worker._turn()
     worker._commit()
@@ -161,14 +162,14 @@ def test_the_next_batch_is_taken_while_rows_are_stored_and_committed_after_them(
 ) -> None:
     worker, plant, store = storing
     worker._turn()
-    assert plant.pipeline.pending_events == 10
+    assert plant.pipeline.pending_events == 40
     assert plant.publisher.offsets == {}
     store.answers.set()
     worker._commit()
-    assert plant.publisher.offsets == {(PREDICTIONS, 0): 10}
+    assert plant.publisher.offsets == {(PREDICTIONS, 0): 40}
     worker._commit_all()
-    assert plant.publisher.offsets == {(PREDICTIONS, 0): 20}
-    assert plant.counts()["predictions"] == 20
+    assert plant.publisher.offsets == {(PREDICTIONS, 0): 80}
+    assert plant.counts()["predictions"] == 80
 
 
 def test_no_batch_is_taken_once_rows_could_not_be_stored(
@@ -183,8 +184,8 @@ def test_no_batch_is_taken_once_rows_could_not_be_stored(
     assert plant.publisher.offsets == {}
     assert plant.pipeline.pending_events == 0
     worker._turn()
-    assert plant.publisher.offsets == {(PREDICTIONS, 0): 10}
-    assert plant.pipeline.pending_events == 10
+    assert plant.publisher.offsets == {(PREDICTIONS, 0): 40}
+    assert plant.pipeline.pending_events == 40
 
 
 def test_what_is_being_stored_of_lost_partitions_is_waited_for_and_not_published(
@@ -196,5 +197,30 @@ def test_what_is_being_stored_of_lost_partitions_is_waited_for_and_not_published
     store.answers.set()
     worker._assigned({})
     assert worker._storing is None
-    assert plant.counts()["predictions"] == 10
+    assert plant.counts()["predictions"] == 40
     assert plant.publisher.offsets == {}
+
+
+def test_records_of_few_events_a_model_wait_for_more_of_them_or_for_a_commit() -> None:
+    plant = Plant(whole_card(), whole_card(model="returns"))
+    mixed = [*events(40), *events(20, model="returns"), *events(80)]
+    log = [replace(record, offset=i) for i, record in enumerate(mixed)]
+    clock = ManualClock()
+    worker = Worker(Settings(), clock)
+    worker.pipeline = plant.pipeline
+    worker._opened = True
+    source = HandedOut(log[:30], log[30:60], log[60:70], log[70:80], (), log[80:82], log[82:84])
+    worker._source = source  # type: ignore[assignment]  # a source without a broker
+    reached = []
+    for _ in range(5):
+        worker._turn()
+        reached.append(worker._positions.get((PREDICTIONS, 0), 0))
+    assert reached == [0, 0, 70, 70, 80]
+    worker._turn()
+    clock.advance(seconds=1)
+    worker._turn()
+    worker._end_commit()
+    assert plant.publisher.offsets == {(PREDICTIONS, 0): 84}
+    worker._gathered.add(log[84:90], {(PREDICTIONS, 0): 90})
+    worker._commit_all()
+    assert plant.publisher.offsets == {(PREDICTIONS, 0): 84}
