@@ -2,8 +2,8 @@
 
     python -m bench.scaleout
 
-One group of real workers (`plumbline run`), each with its own partitions, over a backlog of the
-same models. All workers are stopped while the backlog is written; then they go on one after the
+One group of real workers (`plumbline run`), each with its own partitions, over a backlog that is
+as large for each. All workers are stopped while the backlog is written; then they go on one after the
 other, each until its partitions are committed, so that each has the machine for itself as it would
 elsewhere. Cost is processor time of the worker processes per event: commits, state and the empty
 turns between them included. Never: the time of broker and ClickHouse, which are told beside it by
@@ -44,11 +44,12 @@ from monitor.publishing.card import publish_card
 from monitor.storage.clickhouse import ClickHouseStore
 from schemas import ModelCard
 
-MODELS: Final = 64
+WORKER_MODELS: Final = 16
 FEATURES: Final = 10
 WARM_EACH: Final = 250
 """Events of each model before time is taken: every version is being watched then."""
-ROUND_EVENTS: Final = 96_000
+WORKER_EVENTS: Final = 24_000
+"""Every worker gets as many events and models, however many workers there are."""
 ROUNDS: Final = 2
 BY_WORKERS: Final = ((1, 64), (2, 64), (4, 64), (8, 64))
 BY_PARTITIONS: Final = ((1, 8), (1, 64), (1, 256))
@@ -91,7 +92,7 @@ class Cost:
     """Of an event on ClickHouse's disk."""
 
 
-def events_of(first: int, count: int) -> list[tuple[int, bytes, bytes]]:
+def events_of(first: int, count: int, models: int) -> list[tuple[int, bytes, bytes]]:
     """(model, key, value) of events, the models in turn."""
     rng = np.random.default_rng(first)
     names = [f"f{i}" for i in range(FEATURES)]
@@ -102,7 +103,7 @@ def events_of(first: int, count: int) -> list[tuple[int, bytes, bytes]]:
     begin = np.datetime64(START.replace(tzinfo=None), "s")
     found = []
     for number, row in enumerate(rng.normal(size=(count, FEATURES + 1)).tolist(), first):
-        model = number % MODELS
+        model = number % models
         at = f"{begin + number}Z".encode()
         value = form % (number, name_of(model).encode(), at, *row)
         found.append((model, name_of(model).encode(), value))
@@ -113,19 +114,19 @@ def name_of(model: int) -> str:
     """Name of a model.
 
     >>> name_of(3)
-    'bench-03'
+    'bench-003'
     """
-    return f"bench-{model:02d}"
+    return f"bench-{model:03d}"
 
 
-def send(settings: Settings, events: Sequence[tuple[int, bytes, bytes]]) -> None:
+def send(settings: Settings, events: Sequence[tuple[int, bytes, bytes]], models: int) -> None:
     """Each model's events to one partition, the models spread over all of them."""
     partitions = settings.kafka.partitions
     producer = KafkaProducer(
         **client_options(settings.kafka), acks="all", compression_type="lz4", linger_ms=20
     )
     for model, key, value in events:
-        partition = model * partitions // MODELS
+        partition = model * partitions // models
         producer.send(settings.kafka.topics.predictions, value, key, partition=partition)
     producer.flush()
     producer.close()
@@ -138,7 +139,7 @@ def register(settings: Settings) -> tuple[ModelCard, bytes]:
     profile, _ = build_profile(frame_dataset(rows(REFERENCE_ROWS, FEATURES, rng), card), card)
     ensure_topics(settings)
     silent = card.monitoring.model_copy(update={"stopped_after_minutes": NEVER_MINUTES})
-    for model in range(MODELS):
+    for model in range(WORKER_MODELS * max(workers for workers, _ in BY_WORKERS)):
         update = {
             "model": name_of(model),
             "profile_hash": profile.hash,
@@ -252,13 +253,14 @@ class Site:
         self._admin.close()
 
 
-def cost_of(site: Site, workers: int, rounds: int, events: int) -> Cost:
+def cost_of(site: Site, workers: int, rounds: int, each_events: int) -> Cost:
     """Start a group, warm it up, then let its workers work in turn."""
-    warm = WARM_EACH * MODELS
+    models, events = WORKER_MODELS * workers, each_events * workers
+    warm = WARM_EACH * models
     with group(site.folder, site.fields, site.name, workers) as started:
         # What one takes over from another it must build again: all must be there before.
         started[0].until(partial(site.shared_by, workers), LOOK_S, f"a group of {workers}")
-        send(site.settings, events_of(0, warm))
+        send(site.settings, events_of(0, warm, models), models)
         started[0].until(partial(site.has, warm), LOOK_S, "the first events")
         time.sleep(2 * LOOK_S)
         before = [worker.metrics() for worker in started]
@@ -293,7 +295,8 @@ def _in_turn(site: Site, workers: Sequence[WorkerProcess], first: int, events: i
     """Microseconds of processor time per event."""
     for worker in workers:
         worker.process.send_signal(signal.SIGSTOP)
-    send(site.settings, events_of(first, events))
+    models = WORKER_MODELS * len(workers)
+    send(site.settings, events_of(first, events, models), models)
     before = [cpu_s(worker.process.pid) for worker in workers]
     share = events // len(workers)
     for place, worker in enumerate(workers):
@@ -316,7 +319,7 @@ def _seconds(step: str) -> str:
 
 def measure(*, quick: bool = False) -> Outcome:
     """Every group once, several rounds each."""
-    rounds, events = (1, 6_400) if quick else (ROUNDS, ROUND_EVENTS)
+    rounds, events = (1, 4_000) if quick else (ROUNDS, WORKER_EVENTS)
     places = ((1, 8), (1, 64), (2, 64)) if quick else (*BY_PARTITIONS, *BY_WORKERS[1:])
     found: dict[tuple[int, int], Cost] = {}
     with site() as (folder, fields):
@@ -331,8 +334,8 @@ def measure(*, quick: bool = False) -> Outcome:
         _claim("8 to 256 partitions, cost over that of 8", found, BY_PARTITIONS),
     )
     head = (
-        f"{MODELS} models of {FEATURES} number features, the same for all; {events:,} events a "
-        f"round, {rounds} rounds"
+        f"{WORKER_MODELS} models of {FEATURES} number features and {events:,} events for each "
+        f"worker; {rounds} rounds"
     )
     versions = versions_line("kafka-python", "clickhouse-connect", "chdb", "numpy")
     tables = (head, _table(list(found.values())), extrapolated(found[places[-1]]))
