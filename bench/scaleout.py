@@ -3,11 +3,11 @@
     python -m bench.scaleout
 
 One group of real workers (`plumbline run`), each with its own partitions, over a backlog that is
-as large for each. All workers are stopped while the backlog is written; then they go on one after the
-other, each until its partitions are committed, so that each has the machine for itself as it would
-elsewhere. Cost is processor time of the worker processes per event: commits, state and the empty
-turns between them included. Never: the time of broker and ClickHouse, which are told beside it by
-what they are sent.
+as large for each. All workers are stopped while the backlog is written; then they go on one after
+the other, each until its partitions are committed, so that each has the machine for itself as it
+would elsewhere. Cost is processor time of the worker processes per event: commits, state and the
+empty turns between them included. Never: the time of broker and ClickHouse in it; that is told
+beside it.
 """
 
 import argparse
