@@ -68,7 +68,9 @@ def test_windows_that_cannot_be_had_start_anew(
 ) -> None:
     open_before = reborn.open_alerts()
     reborn.roster.asleep(MODEL)["1"].state["open"].clear()
-    reborn.roster.asleep(MODEL)["2"].panes.clear()
+    panes = reborn.roster.asleep(MODEL)["2"].panes
+    assert isinstance(panes, dict)
+    panes.clear()
     reborn.run(events(10, first=2_000))
     assert "state of orders 1 is unusable, it starts anew" in caplog.text
     assert "state of orders 2 is unusable, it starts anew" in caplog.text
