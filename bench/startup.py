@@ -4,7 +4,8 @@
 
 The worker is the command `plumbline run` in a process of its own, its group new, with the local
 stack up, a registered model and events that wait. From the start of the process to the line of its
-log that says that the model's first event was taken; to ask its metrics would slow it down. Never: a start with a cold disk, which is the disk's.
+log that says that the model's first event was taken; to ask its metrics would slow it down.
+Never: a start with a cold disk, which is the disk's.
 """
 
 import argparse
