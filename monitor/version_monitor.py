@@ -230,6 +230,9 @@ class VersionMonitor:
         """
         if chunk.closed is None:
             return []
+        if self.block is not None and chunk.closed.index >= self.block.index + len(self.block) - 1:
+            self.block = None  # what was measured of it goes with it
+            self.checks.release()
         self.attributions.close(chunk.span.last_event)
         return self.rebased.over(chunk.closed.span, self.stream)
 

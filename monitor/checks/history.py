@@ -153,6 +153,10 @@ class History:
                 self.last.counts[:-SHORT, self._spans[name]] = 0
                 self.last.shares[:-SHORT, self._spans[name]] = 0.0
         self._held = held
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the panes that were prepared; what is kept of the last ones stays."""
         self._last, self._outlook = self.last, None
 
     def state(self) -> dict[str, Any]:

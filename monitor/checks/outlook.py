@@ -29,7 +29,7 @@ AHEAD: Final = 64
 """Panes at most that are looked out for at once."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Outlook:
     """Consecutive panes of a block, each beside the panes before it."""
 

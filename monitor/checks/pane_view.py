@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Generic, Self, TypeVar
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ Measures = TypeVar("Measures")
 Value = TypeVar("Value", bound=np.generic)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class PaneBlock:
     """Consecutive panes in whole arrays, so that what is measured of each is measured at once.
 
@@ -150,18 +151,23 @@ def _in_panes(rows: NDArray[Value], panes: int, size: int) -> NDArray[Value]:
 
 
 class Remembered(Generic[Source, Measures]):
-    """What is measured of a source; the last one's is remembered."""
+    """What is measured of a source; the last one's is remembered while the source is there."""
 
     def __init__(self, measure: Callable[[Source], Measures]) -> None:
         self._measure = measure
-        self._known: tuple[Source, Measures] | None = None
+        self._known: tuple[ref[Source], Measures] | None = None
 
     def of(self, source: Source) -> Measures:
         """The measures of a source."""
-        if self._known is None or self._known[0] is not source:
+        known = self._known
+        if known is None or known[0]() is not source:
             self._known = None
-            self._known = (source, self._measure(source))
-        return self._known[1]
+            self._known = known = (ref(source, self._forget), self._measure(source))
+        return known[1]
+
+    def _forget(self, gone: ref[Source]) -> None:
+        if self._known is not None and self._known[0] is gone:
+            self._known = None
 
 
 class InBulk(Remembered[PaneBlock, Measures]):

@@ -60,8 +60,13 @@ class Skew:
         self._panes = int(context.learned["panes"][0])
         self._pane_events = context.card.monitoring.pane_events
         self._columns = _features(profile)
-        self._tables = [_bins(column) for _, column in self._columns]
-        self._shares = [_shares(column, table) for (_, column), table in self._pairs()]
+        self._tables = self._made()
+        """None while nothing is to be counted."""
+        self._widths = [_width(table) for table in self._tables]
+        self._shares = [
+            _shares(column, table)
+            for (_, column), table in zip(self._columns, self._tables, strict=True)
+        ]
         floor = max(context.card.monitoring.effect_floor, FLOOR)
         self._needed = np.maximum(floor, PEAKS * context.learned["peak"])
         self._counts = self._none()
@@ -101,7 +106,9 @@ class Skew:
     def look(self, pane: PaneView, raised: Set[str]) -> list[Measurement]:
         """What the stretch that ends with this pane says, if one does."""
         if self._done and not raised:
+            self._tables = []
             return []
+        self._tables = self._tables or self._made()
         for counts, (row, _), table in zip(self._counts, self._columns, self._tables, strict=True):
             counts += _counted(table, pane.codes[row])
         self._taken += 1
@@ -136,10 +143,10 @@ class Skew:
         self._counts = counts
 
     def _none(self) -> list[Int64]:
-        return [np.zeros(int(table.max(initial=0)) + 2, np.int64) for table in self._tables]
+        return [np.zeros(width, np.int64) for width in self._widths]
 
-    def _pairs(self) -> list[tuple[tuple[int, Reference], Bins]]:
-        return list(zip(self._columns, self._tables, strict=True))
+    def _made(self) -> list[Bins]:
+        return [_bins(column) for _, column in self._columns]
 
     def _measured(self, place: int, *, first: bool) -> Measurement:
         column, counts = self._columns[place][1], self._counts[place].astype(np.float64)
@@ -189,7 +196,11 @@ def _bins(column: Reference) -> Bins:
 
 def _counted(table: Bins, codes: Codes) -> Int64:
     """int64[bins + 1]: values in each bin; the last is never filled."""
-    return np.bincount(table[codes[codes != NULL_CODE]], minlength=int(table.max(initial=0)) + 2)
+    return np.bincount(table[codes[codes != NULL_CODE]], minlength=_width(table))
+
+
+def _width(table: Bins) -> int:
+    return int(table.max(initial=0)) + 2
 
 
 def _shares(column: Reference, table: Bins) -> Float64:
@@ -199,7 +210,7 @@ def _shares(column: Reference, table: Bins) -> Float64:
         weights[1::2] = column.counts
     else:
         weights[: column.counts.size] = column.counts
-    found = np.bincount(table, weights=weights, minlength=int(table.max(initial=0)) + 2)
+    found = np.bincount(table, weights=weights, minlength=_width(table))
     return found / max(float(found.sum()), 1.0)
 
 

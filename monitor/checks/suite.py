@@ -100,6 +100,10 @@ class CheckSuite:
         for check in self._checks:
             check.prepare(block)
 
+    def release(self) -> None:
+        """The panes that were prepared have been looked at."""
+        self._history.release()
+
     def look(self, pane: PaneView) -> list[Measurement]:
         """What the checks say of the next closed pane."""
         self._history.add(pane)

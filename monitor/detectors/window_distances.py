@@ -30,12 +30,12 @@ _ROUNDING = 2e-6
 class SortedPane:
     """One pane of the number columns.
 
-    `codes` uint16[F, S]: each column's in rising order, NULL_CODE last; `below` uint16[F, B + 1]:
-    how many of them lie below each bucket, at the end how many have a value.
+    `codes` uint16[F, S]: each column's in rising order, NULL_CODE last; `below` [F, B + 1], uint8
+    where that holds S: how many of them lie below each bucket, at the end how many have a value.
     """
 
     codes: Codes
-    below: NDArray[np.uint16]
+    below: NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def sorted_panes(codes: Codes, size: int, tables: CdfTables) -> Iterator[SortedPane]:
@@ -51,7 +51,7 @@ def sorted_panes(codes: Codes, size: int, tables: CdfTables) -> Iterator[SortedP
         shape = (part.shape[0], rows, buckets + 1)
         at += np.arange(0, part.shape[0] * rows * shape[2], shape[2]).reshape(-1, rows, 1)
         counts = np.bincount(at.ravel(), minlength=part.shape[0] * rows * shape[2])
-        below = np.zeros(shape, np.uint16)
+        below = np.zeros(shape, np.uint8 if size < 1 << 8 else np.uint16)
         np.cumsum(counts.reshape(shape)[:, :, :-1], axis=2, out=below[:, :, 1:])
         yield from map(SortedPane, part, below)
 
