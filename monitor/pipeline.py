@@ -20,7 +20,6 @@ from monitor.boundaries import Boundaries
 from monitor.broker import Membership, Partition
 from monitor.census import Census
 from monitor.clock import Clock
-from monitor.closings import Ended
 from monitor.config import EscalationSettings, TopicSettings
 from monitor.escalation import Escalation
 from monitor.events import PredictionColumns, Record, Validated
@@ -33,6 +32,7 @@ from monitor.publishing.outgoing import Outgoing, Publisher
 from monitor.publishing.rejection import rejection_records
 from monitor.restoring import Saved
 from monitor.roster import Roster
+from monitor.sealed import SealedCohorts
 from monitor.snapshots import Snapshots
 from monitor.storage.refusal import refused_before
 from monitor.storage.store import Store, StoreBatch, StoredUntil
@@ -98,6 +98,7 @@ class Pipeline:
             *(self._census, roster, self._snapshots, self._boundaries, telemetry, self._desk),
             labelled=self._labelled,
         )
+        self._sealed = SealedCohorts(self._labelled, judge, self._snapshots, telemetry, self._desk)
         self._escalation = Escalation(
             escalation or EscalationSettings(), clock, self._census, roster, judge
         )
@@ -283,7 +284,7 @@ class Pipeline:
         self._telemetry.forget()
 
     def _commit_of(self, offsets: Mapping[Partition, int], *, snapshot: bool) -> Commit:
-        self._close_cohorts()
+        self._sealed.close()  # steps 4 and 5 for what labels say
         ready = self._snapshots.ready(offsets)
         self._boundaries.act(ready)
         work = self._desk.cleared()
@@ -364,33 +365,6 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001 - the outer guard of one version
                 self._versions.quarantine(version, monitor.pane_begin(chunk), error)
                 return
-
-    def _close_cohorts(self) -> None:
-        """Steps 4 and 5 for what labels say: cohorts that both partitions have sealed.
-
-        Raises StorageError; what was closed by then is kept. What was published before a restart
-        is not published again.
-        """
-        with self._telemetry.timed("tests"):
-            self._labelled.moved(self._desk.work.all_moves())
-            for closed in self._labelled.close():
-                work = self._desk.work
-                if closed.silent:
-                    self._desk.cleared()
-                if isinstance(closed, Ended):
-                    self._desk.work.moves += self._judge.supersede(
-                        *(closed.version, closed.reason, closed.span, closed.policy),
-                        whole=True,
-                        of_labels=True,
-                    )
-                else:
-                    self._desk.judged(closed.findings, closed.policy, closed.cause)
-                    self._desk.work.cohorts += [closed.report, *closed.segments]
-                    self._telemetry.emitted("tests", len(closed.findings))
-                if closed.silent:
-                    work.moves_again += self._desk.work.moves
-                    self._desk.work = work
-                self._snapshots.changed(closed.model)
 
     def _pending(self) -> list[StoreBatch]:
         """Rows that the store may not have got yet."""

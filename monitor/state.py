@@ -25,7 +25,9 @@ from typing import Any, Final
 
 from monitor.alerts import AlertMove
 from monitor.census import ModelState
+from monitor.config import KafkaSettings
 from monitor.decisions import AcceptedTurn, Boundary, Ruling, card_hash
+from monitor.intake.follower import TopicFollower
 from monitor.judging.judge import Judge
 from monitor.judging.record import saved_finding, saved_move
 from monitor.packing import pack
@@ -264,6 +266,19 @@ class StateBook:
 
     def _record(self, partition: int, key: Sequence[Any], value: bytes) -> Outgoing:
         return Outgoing(self._topic, pack(list(key)), value, partition=partition)
+
+
+def saved_state(kafka: KafkaSettings, partitions: Sequence[int]) -> dict[int, dict[bytes, bytes]]:
+    """What the state topic holds of each of these partitions; raises BrokerError."""
+    pairs: dict[int, list[tuple[bytes | None, bytes | None]]] = {n: [] for n in partitions}
+    if partitions:
+        follower = TopicFollower(kafka, kafka.topics.state, partitions)
+        try:
+            for record in follower.read_all():
+                pairs[record.partition].append((record.key, record.value))
+        finally:
+            follower.close()
+    return {number: newest(some) for number, some in pairs.items()}
 
 
 def newest(records: Iterable[tuple[bytes | None, bytes | None]]) -> dict[bytes, bytes]:

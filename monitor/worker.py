@@ -16,7 +16,7 @@ from monitor.config import Settings
 from monitor.errors import BrokerError, ConfigError, FencedError, PlumblineError, StorageError
 from monitor.events import Record
 from monitor.health import Health, HealthServer
-from monitor.intake.follower import CardFollower, TopicFollower
+from monitor.intake.follower import CardFollower
 from monitor.intake.gathering import Gathering
 from monitor.intake.kafka import KafkaSource
 from monitor.intake.topics import require_topics
@@ -26,7 +26,7 @@ from monitor.pipeline import Pipeline
 from monitor.publishing.heartbeat import heartbeat_records
 from monitor.publishing.kafka import KafkaPublisher
 from monitor.roster import Roster
-from monitor.state import newest
+from monitor.state import saved_state
 from monitor.storage.clickhouse import ClickHouseStore
 from monitor.telemetry import Telemetry
 from monitor.validation.cards import parse_card
@@ -152,12 +152,15 @@ class Worker:
     def _open(self) -> None:
         self.health.turned()
         require_topics(self._settings)
-        self._publisher.open()
+        opening = self._beside.submit(self._publisher.open)
+        try:  # the cards are read meanwhile
+            self._cards = self._cards or CardFollower(self._settings.kafka)
+            for record in self._cards.read_all():
+                self._take_card(record.value)
+        finally:
+            wait([opening])
+        opening.result()
         self._opened = True
-        if self._cards is None:
-            self._cards = CardFollower(self._settings.kafka)
-        for record in self._cards.read_all():
-            self._take_card(record.value)
 
     def _turn(self) -> None:
         self.health.turned()
@@ -290,23 +293,16 @@ class Worker:
         if self._storing is not None:  # of partitions that were lost: asked first, rows come twice
             wait([self._storing])
             self._storing = None
-        kafka = self._settings.kafka
-        topics = (kafka.topics.predictions, kafka.topics.labels, kafka.topics.commands)
-        stored = [self._store.stored_until(topic) for topic in topics]
-        numbers = [number for topic, number in starts if topic == kafka.topics.predictions]
-        saved: dict[int, list[tuple[bytes | None, bytes | None]]] = {n: [] for n in numbers}
-        if numbers:
-            follower = TopicFollower(kafka, kafka.topics.state, numbers)
-            try:
-                for record in follower.read_all():
-                    saved[record.partition].append((record.key, record.value))
-            finally:
-                follower.close()
-        begin = self.pipeline.restore(
-            stored, starts, {number: newest(pairs) for number, pairs in saved.items()}
-        )
+        kafka, names = self._settings.kafka, self._settings.kafka.topics
+        topics = (names.predictions, names.labels, names.commands)
+        asked = self._beside.submit(lambda: [*map(self._store.stored_until, topics)])
+        try:  # the state is read meanwhile
+            saved = saved_state(kafka, [number for topic, number in starts if topic == topics[0]])
+        finally:
+            wait([asked])
+        begin = self.pipeline.restore(asked.result(), starts, saved)
         self._positions = dict(begin)
-        self.health.assigned(len(numbers))
+        self.health.assigned(len(saved))
         places = [f"{topic}[{number}] from {at}" for (topic, number), at in sorted(begin.items())]
         log.info("assigned: reading %s", ", ".join(places))
         return begin
