@@ -25,7 +25,7 @@ ITEMS: Final = (
     Item("engine", "Engine alone", "bench.engine", 300),
     Item("streaming", "Streaming, event by event", "bench.streaming", 180),
     Item("throughput", "End to end, one worker", "bench.throughput", 360),
-    Item("models", "Many models", "bench.suite.many_models", 420),
+    Item("models", "Many models", "bench.suite.many_models", 600),
     Item("scaleout", "Scale-out", "bench.scaleout", 300),
     Item("latency", "Latency to the alert", "bench.latency", 240),
     Item("backtest", "Backtest from Parquet", "bench.backtest", 180),
