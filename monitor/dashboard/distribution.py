@@ -5,6 +5,7 @@ by bin or by category. Never: more than `PANES` sketches; of a longer window eve
 taken, and the panel says so.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -108,28 +109,60 @@ def distribution(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """What the sketches of a window keep, as one: to merge them would draw random bits.
+
+    Whoever opens the same link is to see the same numbers.
+    """
+
+    values: Float64
+    """Rising."""
+    until: Float64
+    """How many of the window's values lie at or below each."""
+
+    @classmethod
+    def of(cls, summaries: Sequence[KllSummary]) -> "_Values":
+        kept = [summary.kept() for summary in summaries]
+        values = np.concatenate([np.empty(0), *(one for one, _ in kept)])
+        weights = np.concatenate([np.empty(0), *(each for _, each in kept)])
+        order = np.argsort(values, kind="stable")
+        return cls(values[order], np.cumsum(weights[order]))
+
+    def ranks(self, points: Float64) -> Float64:
+        """Share at or below each point."""
+        until = np.concatenate([[0.0], self.until])
+        ranks: Float64 = until[np.searchsorted(self.values, points, "right")] / until[-1]
+        return ranks
+
+    def quantiles(self, shares: Sequence[float]) -> Float64:
+        """The values below which these shares lie."""
+        places = np.searchsorted(self.until, np.array(shares) * self.until[-1])
+        quantiles: Float64 = self.values[np.minimum(places, self.values.size - 1)]
+        return quantiles
+
+
 def _numbers(
     sources: Sources, reference: NumberReference, asked: dict[str, Any]
 ) -> tuple[tuple[Bin, ...], float, int]:
-    summary, read = KllSummary(), 0
+    summaries = []
     for row in sources.reader.rows(SKETCHES_OF_WINDOW, asked):
         try:
-            summary.merge(KllSummary.from_bytes(row["sketch"]))
+            summaries.append(KllSummary.from_bytes(row["sketch"]))
         except ProfileError:  # written by another release
             continue
-        read += 1
-    if not summary.n:
+    window = _Values.of(summaries)
+    if not window.values.size:
         raise NothingToShowError("No event of this window has a value in this column.")
     if not reference.n:
         raise NothingToShowError("The reference has no value in this column.")
-    edges = _edges(reference, summary)
+    edges = _edges(reference, window)
     of_reference = _below(reference, edges)
-    of_window = np.array([summary.rank(edge) for edge in edges.tolist()])
+    of_window = window.ranks(edges)
     of_reference[0] = of_window[0] = 0.0  # what is beyond the edges counts in the outer bins
     of_reference[-1] = of_window[-1] = 1.0
     points = np.unique(reference.points[:: max(1, reference.points.size // 500)])
-    ranks = np.array([summary.rank(point) for point in points.tolist()])
-    distance = float(np.abs(ranks - _below(reference, points)).max())
+    distance = float(np.abs(window.ranks(points) - _below(reference, points)).max())
     bins = tuple(
         Bin(f"{low:.6g} to {high:.6g}", low, high, float(was), float(now))
         for low, high, was, now in zip(
@@ -140,17 +173,17 @@ def _numbers(
             strict=True,
         )
     )
-    return bins, distance, read
+    return bins, distance, len(summaries)
 
 
-def _edges(reference: NumberReference, summary: KllSummary) -> Float64:
+def _edges(reference: NumberReference, window: _Values) -> Float64:
     """Ends of bins that hold nearly all of both; whole numbers get bins of their own."""
     share = np.cumsum(reference.counts) / reference.n
     low, high = (
         float(reference.points[min(int(np.searchsorted(share, at)), reference.points.size - 1)])
         for at in (_TAIL, 1.0 - _TAIL)
     )
-    now = summary.quantiles([_TAIL, 1.0 - _TAIL])
+    now = window.quantiles([_TAIL, 1.0 - _TAIL])
     low, high = min(low, float(now[0])), max(high, float(now[1]))
     if high <= low:
         return np.array([low - 0.5, low + 0.5])

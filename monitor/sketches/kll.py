@@ -62,6 +62,15 @@ class KllSummary:
         """Take in another summary."""
         self._sketch.merge(other._sketch)
 
+    def kept(self) -> tuple[Float64, Float64]:
+        """The values that are kept, rising, and how many of those seen each stands for.
+
+        >>> KllSummary(np.array([3.0, 1.0])).kept()
+        (array([1., 3.]), array([1., 1.]))
+        """
+        pairs = np.array(sorted(self._sketch), np.float64).reshape(-1, 2)
+        return pairs[:, 0].copy(), pairs[:, 1].copy()
+
     def quantiles(self, shares: list[float]) -> Float64:
         """Values at the given shares of the ranks, NaN while empty."""
         if self._sketch.is_empty():
