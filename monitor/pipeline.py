@@ -171,6 +171,11 @@ class Pipeline:
         return self._desk.work.events
 
     @property
+    def alarmed(self) -> bool:
+        """Whether an alert has begun to fire since the last commit."""
+        return self._desk.work.alarmed
+
+    @property
     def has_work(self) -> bool:
         """Whether a commit would change anything."""
         waits = self._commit is not None or self._boundaries.waiting

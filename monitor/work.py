@@ -57,6 +57,12 @@ class Work:
         told = self.moves or self.moves_again or self.boundaries or self.rulings or self.notices
         return self.events > 0 or bool(told or self.baselines)
 
+    @property
+    def alarmed(self) -> bool:
+        """Whether an alert has begun to fire."""
+        firing = AlertState.FIRING
+        return any(one.state is firing and one.previous is not firing for one in self.moves)
+
     def batch(self) -> StoreBatch:
         """Step 1 of a commit."""
         return StoreBatch(

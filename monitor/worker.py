@@ -39,6 +39,8 @@ REPORT_INTERVAL_S = 60.0
 """How often the worker says in its log how it is doing."""
 GARBAGE_THRESHOLDS = (200_000, 50, 100)
 """Batches make many objects and no cycles: looking for cycles after every 700 costs up to 13 %."""
+ALARMED = 4
+"""An alert that fires waits for so small a part of the commit interval."""
 FIRST_RETRY_MS = 100
 LONGEST_RETRY_MS = 5_000
 WAIT_SLICE_MS = 200
@@ -122,7 +124,8 @@ class Worker:
         Raises what is wrong with its set-up: ConfigError, another process in this slot, and while
         it starts what ClickHouse refuses for good. All else is waited out.
         """
-        _spare_the_collector()
+        gc.freeze()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         self._stopping = stopping
         worker = self._settings.worker
         if worker.http_port:
@@ -178,14 +181,14 @@ class Worker:
             self._gathered.add(records, self._source.positions())
         now_s = self._clock.monotonic_s()
         worker = self._settings.worker
-        due = now_s - self._last_commit_s >= worker.commit_interval_ms / 1_000
+        due = now_s - self._last_commit_s >= self._commit_wait_s()
         full = self.pipeline.pending_events + len(self._gathered) >= worker.commit_events
         if self._gathered and (not records or due or full or self._gathered.worth_taking):
             self._take(self._gathered.taken(), self._gathered.positions)
         if now_s - self._last_tick_s >= worker.tick_interval_ms / 1_000:
             self._last_tick_s = now_s
             self._tick()
-        if due or self.pipeline.pending_events >= worker.commit_events:
+        if due or full or now_s - self._last_commit_s >= self._commit_wait_s():
             self._commit()
 
     def _tick(self) -> None:
@@ -229,7 +232,7 @@ class Worker:
         taken = int(value("plumbline_step_emitted_total", step="intake"))
         lag = int(value("plumbline_lag_events"))
         firing = int(value("plumbline_firing_alerts"))
-        notes = [words for words in (self.telemetry.excess(), self.health.problem) if words]
+        notes = filter(None, (self.telemetry.excess(), self.health.problem))
         told = f"{taken:,} records taken, {lag:,} to come, {firing} alerts firing"
         return "; ".join([told, *notes])
 
@@ -243,6 +246,11 @@ class Worker:
         else:
             self.pipeline.on_card(card)
             log.info("card of %s %s taken", card.model, card.model_version)
+
+    def _commit_wait_s(self) -> float:
+        """How long after the last commit the next one is due; sooner where an alert has fired."""
+        sooner = self._storing is None and self.pipeline.alarmed
+        return self._settings.worker.commit_interval_ms / 1_000 / (ALARMED if sooner else 1)
 
     def _commit(self) -> None:
         """Begin a commit: its rows are stored while the next batches are taken."""
@@ -393,8 +401,3 @@ class Worker:
                 threading.Event().wait(slice_ms / 1_000)
         self._source.resume()
         return min(2 * wait_ms, LONGEST_RETRY_MS)
-
-
-def _spare_the_collector() -> None:
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)

@@ -224,3 +224,26 @@ def test_records_of_few_events_a_model_wait_for_more_of_them_or_for_a_commit() -
     worker._gathered.add(log[84:90], {(PREDICTIONS, 0): 90})
     worker._commit_all()
     assert plant.publisher.offsets == {(PREDICTIONS, 0): 84}
+
+
+def test_an_alert_that_fires_waits_for_a_part_of_the_commit_interval(
+    waiting: tuple[Worker, Plant, HandedOut],
+) -> None:
+    worker, plant, _ = waiting
+    plant.store.refusals.clear()
+    clock = worker._clock
+    assert isinstance(clock, ManualClock)
+
+    def committed_after(seconds: float) -> bool:
+        worker._last_commit_s = clock.monotonic_s()
+        clock.advance(seconds=seconds)
+        worker._turn()
+        return worker.pipeline.commit_pending
+
+    assert not committed_after(0.3)
+    worker._take(events(600, first=50, drift=[(0, 600)]), {(PREDICTIONS, 0): 650})
+    assert worker.pipeline.alarmed
+    assert committed_after(0.3)
+    worker._commit_all()
+    assert not worker.pipeline.alarmed
+    assert "firing" in {state for _, state in plant.moves()}
