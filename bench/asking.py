@@ -17,6 +17,7 @@ from typing import IO
 import numpy as np
 
 from bench.detection.contestants import QUIET, ROOT, interpreter
+from bench.suite.outcome import Claim
 from monitor.events import Float64
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -53,6 +54,11 @@ class Gone:
 
     peer: Peer
     reason: str
+
+    @property
+    def claim(self) -> Claim:
+        """What stands in the place of its figure."""
+        return Claim(self.peer.title, "beside", "gave no answer, see below", met=None)
 
 
 class Asked:

@@ -9,7 +9,6 @@ shows. Ours measures the missing rates and all columns together as well. Never: 
 another D than scipy's, which is asserted.
 """
 
-import argparse
 import statistics
 import time
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from scipy.stats import ks_2samp
 
 from bench.asking import Answer, Asked, Gone, Peer, started
 from bench.machine import versions_line
-from bench.suite.outcome import Claim, Outcome, asked_of, shown, spread, text_table
+from bench.suite.outcome import Claim, Outcome, asked_of, print_alone, spread, text_table
 from monitor.backtest.run import as_profile
 from monitor.events import Float64
 from monitor.findings import Measurement, Span
@@ -160,10 +159,7 @@ def claims(rows: list[Row], gone: list[Gone]) -> tuple[Claim, ...]:
     for row in (row for row in others if row.title != SCIPY.title):
         ratio = [a / b for a, b in zip(ours.rates, row.rates, strict=True)]
         found.append(asked_of(f"times {row.title}", ratio, "above", 1, form=".1f"))
-    missing = [
-        Claim(one.peer.title, "beside", "gave no answer, see below", met=None) for one in gone
-    ]
-    return (*found, *missing)
+    return (*found, *(one.claim for one in gone))
 
 
 def measure(*, quick: bool = False) -> Outcome:
@@ -196,14 +192,5 @@ of every feature; missing rates and the test of all columns together are include
     return Outcome(claims(rows, gone), text, versions_line("numpy", "scipy"))
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true")
-    print(shown(measure(quick=parser.parse_args().quick)))
-
-
 if __name__ == "__main__":
-    main()
+    print_alone(measure, __doc__)

@@ -9,7 +9,6 @@ events was handed to the producer to the moment at which a read_committed consum
 topic has the alert, that is the latency. Never: an alert whose evidence lies in the backlog.
 """
 
-import argparse
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from kafka import KafkaConsumer, KafkaProducer
 
 from bench.machine import versions_line
 from bench.site import Fields, WorkerProcess, site, worker_process
-from bench.suite.outcome import Claim, Outcome, shown, spread, text_table
+from bench.suite.outcome import Claim, Outcome, print_alone, spread, text_table
 from bench.throughput import REFERENCE_ROWS, SEED, card_of, rows
 from monitor.broker import client_options
 from monitor.config import Settings
@@ -260,14 +259,5 @@ def measure(*, quick: bool = False) -> Outcome:
     return Outcome(claims, f"{head}\n\n{table}", versions)
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true")
-    print(shown(measure(quick=parser.parse_args().quick)))
-
-
 if __name__ == "__main__":
-    main()
+    print_alone(measure, __doc__)

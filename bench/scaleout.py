@@ -10,7 +10,6 @@ empty turns between them included. Never: the time of broker and ClickHouse in i
 beside it.
 """
 
-import argparse
 import contextlib
 import math
 import signal
@@ -29,7 +28,7 @@ from kafka.errors import KafkaError
 
 from bench.machine import versions_line
 from bench.site import TAKEN, Fields, WorkerProcess, changed, site, worker_process
-from bench.suite.outcome import Claim, Outcome, shown, spread, text_table
+from bench.suite.outcome import Claim, Outcome, print_alone, spread, text_table
 from bench.throughput import REFERENCE_ROWS, SEED, START, card_of, rows
 from devstack import stack
 from monitor.broker import client_options
@@ -400,14 +399,5 @@ def _cores(us_an_event: float) -> int:
     return math.ceil(us_an_event / BUSY)
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true")
-    print(shown(measure(quick=parser.parse_args().quick)))
-
-
 if __name__ == "__main__":
-    main()
+    print_alone(measure, __doc__)

@@ -8,7 +8,6 @@ log that says that the model's first event was taken; to ask its metrics would s
 Never: a start with a cold disk, which is the disk's.
 """
 
-import argparse
 import contextlib
 import subprocess
 import time
@@ -20,7 +19,7 @@ import numpy as np
 
 from bench.machine import versions_line
 from bench.site import PLUMBLINE, Fields, changed, environment, site, worker_process
-from bench.suite.outcome import Outcome, asked_of, shown, spread, text_table
+from bench.suite.outcome import Outcome, asked_of, print_alone, spread, text_table
 from bench.throughput import REFERENCE_ROWS, SEED, card_of, fill, rows
 from monitor.config import Settings
 from monitor.intake.topics import ensure_topics
@@ -96,14 +95,5 @@ def measure(*, quick: bool = False) -> Outcome:
     return Outcome(claims, table, versions_line("click", "kafka-python", "clickhouse-connect"))
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true")
-    print(shown(measure(quick=parser.parse_args().quick)))
-
-
 if __name__ == "__main__":
-    main()
+    print_alone(measure, __doc__)

@@ -7,7 +7,6 @@ as the pipeline does: codes, the sequential detectors on every event, and the wi
 scales that each pane closes. Never: the reading of records.
 """
 
-import argparse
 import statistics
 import time
 from typing import Final
@@ -17,7 +16,7 @@ import pandas as pd
 
 from bench.asking import Asked, Gone, Peer, started
 from bench.machine import versions_line
-from bench.suite.outcome import Claim, Outcome, asked_of, shown, spread, text_table
+from bench.suite.outcome import Claim, Outcome, asked_of, print_alone, spread, text_table
 from monitor.backtest.run import as_profile
 from monitor.events import Float64
 from monitor.profiling.dataset import frame_dataset
@@ -80,10 +79,7 @@ def claims(ours: list[float], peers: dict[str, list[float]], gone: list[Gone]) -
         best = max(peers, key=lambda title: statistics.median(peers[title]))
         ratios = [a / b for a, b in zip(ours, peers[best], strict=True)]
         found.append(asked_of(f"times the best, {best}", ratios, "at least", TIMES_BEST))
-    missing = [
-        Claim(one.peer.title, "beside", "gave no answer, see below", met=None) for one in gone
-    ]
-    return (*found, *missing)
+    return (*found, *(one.claim for one in gone))
 
 
 def measure(*, quick: bool = False) -> Outcome:
@@ -123,14 +119,5 @@ def _rate(asked: Asked, share: float) -> float:
     return asked.ask(int(asked.peer.rows * share)).rows_per_s
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true")
-    print(shown(measure(quick=parser.parse_args().quick)))
-
-
 if __name__ == "__main__":
-    main()
+    print_alone(measure, __doc__)

@@ -3,10 +3,11 @@
 In: measured values, one for each round. Out: `Outcome`. Never: a judgement without the spread.
 """
 
+import argparse
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 MET: Final = {True: "met", False: "**not met**", None: ""}
 
@@ -99,3 +100,20 @@ def shown(outcome: Outcome) -> str:
     width = max(len(row[0]) for row in rows)
     lines = [f"{what:<{width}}  {measured}  {asked}  {met}" for what, asked, measured, met in rows]
     return "\n".join([outcome.tables, "", *(line.rstrip() for line in lines), outcome.versions])
+
+
+class Measure(Protocol):
+    """How every item is measured."""
+
+    def __call__(self, *, quick: bool = False) -> Outcome:
+        """`quick`: only to see that it works."""
+        ...
+
+
+def print_alone(measure: Measure, description: str | None) -> None:
+    """The command of one item: measure and print."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true")
+    print(shown(measure(quick=parser.parse_args().quick)))
